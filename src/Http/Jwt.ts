@@ -2,12 +2,15 @@
  * Takes JSON Web Tokens (RFC 7519) of one issuer, as bearer tokens. The application gives the library that checks
  * signatures, `jose`, so that a node without tokens needs none. docs/access.md, "Tokens".
  */
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as HttpApiSecurity from "effect/http-api/HttpApiSecurity"
 import * as Redacted from "effect/Redacted"
 import type * as Schema from "effect/Schema"
 import { invariant } from "../Invariant.ts"
+import { monotonicMs } from "../Raft/node/MonotonicTime.ts"
 import { type Authenticator, AuthUnavailable, Unauthenticated } from "./Authenticator.ts"
+import * as CheckedTokens from "./CheckedTokens.ts"
 import type { RemoteKeySet } from "./IssuerKeys.ts"
 import * as IssuerKeys from "./IssuerKeys.ts"
 
@@ -77,19 +80,24 @@ export const jwt = <KeySet>(options: JwtOptions<KeySet>): Authenticator => {
     requiredClaims: ["exp", "sub"],
     clockTolerance: toleranceSeconds
   }
+  const checked = CheckedTokens.make()
   return {
     _tag: "Authenticator",
     name,
     security: HttpApiSecurity.bearer,
     authenticate: Effect.fnUntraced(function* (credential) {
       yield* Effect.mapError(ready, () => unavailable)
+      const token = Redacted.value(credential)
+      const nowMs = yield* monotonicMs
+      const known = checked.find(token, nowMs, yield* Clock.currentTimeMillis)
+      if (known !== undefined) return known
       const { payload } = yield* Effect.tryPromise({
-        try: () => jose.jwtVerify(Redacted.value(credential), keySet, checks),
+        try: () => jose.jwtVerify(token, keySet, checks),
         catch: refusalOf
       })
       const { exp, sub } = payload
       if (typeof sub !== "string" || sub === "" || typeof exp !== "number") return yield* bad
-      return {
+      const found = {
         id: `${issuer}|${sub}`,
         roles: options.roles?.(payload) ?? [],
         claims: Object.fromEntries(
@@ -99,6 +107,8 @@ export const jwt = <KeySet>(options: JwtOptions<KeySet>): Authenticator => {
         ),
         expiresMs: Math.min(Number.MAX_SAFE_INTEGER, Math.floor((exp + toleranceSeconds) * 1000))
       }
+      checked.remember(token, found, nowMs)
+      return found
     })
   }
 }

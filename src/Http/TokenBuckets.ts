@@ -3,6 +3,8 @@
  * generic cell rate algorithm, ITU-T I.371 Annex A): a full bucket is the same as none, so old ones may be forgotten. Pure.
  */
 
+import { Generations } from "./Generations.ts"
+
 /** How fast a bucket fills. */
 export interface Rate {
   /** Tokens that come in a second. */
@@ -35,30 +37,22 @@ export const generationMaxCount = 16_384
 export const make = ({ burst, perSecond }: Rate): TokenBuckets => {
   const intervalMs = 1000 / perSecond
   const wholeMs = burst * intervalMs
-  let young = new Map<string, number>()
-  let old = new Map<string, number>()
+  const fullMsOf = new Generations<number>(generationMaxCount)
 
   /** When the bucket is full, or was. */
-  const fullMs = (key: string, nowMs: number): number => Math.max(young.get(key) ?? old.get(key) ?? 0, nowMs)
-  const put = (key: string, atMs: number): void => {
-    if (young.size >= generationMaxCount && !young.has(key)) {
-      old = young
-      young = new Map()
-    }
-    young.set(key, atMs)
-  }
+  const fullMs = (key: string, nowMs: number): number => Math.max(fullMsOf.get(key) ?? 0, nowMs)
   const waitOf = (atMs: number, nowMs: number): number => Math.max(0, atMs + intervalMs - wholeMs - nowMs)
 
   return {
     take: (key, nowMs) => {
       const atMs = fullMs(key, nowMs)
       const waitMs = waitOf(atMs, nowMs)
-      if (waitMs === 0) put(key, atMs + intervalMs)
+      if (waitMs === 0) fullMsOf.put(key, atMs + intervalMs)
       return waitMs
     },
     waitMs: (key, nowMs) => waitOf(fullMs(key, nowMs), nowMs),
-    charge: (key, nowMs) => put(key, Math.min(fullMs(key, nowMs) + intervalMs, nowMs + 2 * wholeMs)),
-    isEmpty: () => young.size === 0 && old.size === 0,
-    size: () => young.size + old.size
+    charge: (key, nowMs) => fullMsOf.put(key, Math.min(fullMs(key, nowMs) + intervalMs, nowMs + 2 * wholeMs)),
+    isEmpty: () => fullMsOf.size === 0,
+    size: () => fullMsOf.size
   }
 }
