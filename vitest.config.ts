@@ -36,6 +36,7 @@ const starter = "examples/starter/**"
 
 /** Portable tests that take longer than two seconds or so. `npm run test:fast` runs all others. */
 const slow = [
+  "test/Access/sight.test.ts",
   "test/Backup/every.test.ts",
   "test/Backup/restore.test.ts",
   "test/Backup/stores.test.ts",

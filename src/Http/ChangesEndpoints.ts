@@ -31,7 +31,7 @@ const failures = [
 ] as const
 
 const description =
-  "Server-sent events: `created`, `updated` and `deleted` with `{index, at, model, id, version, record}`, `erased` with `{index, at, model, id}`, `record` of a first state, `bookmark` with `{index, staleMs?, initialEnd?}` at least every 15 s, and `end` with `{problem}`. The id of each is a position: `Last-Event-ID` or `after` resumes after it, on any node."
+  "Server-sent events: `created`, `updated` and `deleted` with `{index, at, model, id, version, record}`, `erased` with `{index, at, model, id}`, `record` of a first state or of a record that the caller may read now, `left` with `{index, model, id}` of one that it may not read any more, `bookmark` with `{index, staleMs?, initialEnd?}` at least every 15 s, and `end` with `{problem}`. The id of each is a position: `Last-Event-ID` or `after` resumes after it, on any node."
 
 /** Declares the stream of each model, and that of several. No model can take the name of this group. */
 export const changesGroup = (models: ReadonlyArray<ApiModel>) =>

@@ -51,8 +51,8 @@ export const Moment = text(
 
 /** The position of a follower of changes. */
 export const Position = text(
-  "([0-9a-f-]+:)?(0|[1-9][0-9]{0,15})(\\.(0|[1-9][0-9]{0,4}))?(~[0-9a-z]{1,7}(~[A-Za-z][\\w-]{0,63}~[A-Za-z0-9][\\w.~-]{0,127})?)?",
-  "The id of an event. Within a first state (with `~`) it is one of a stream of the same models: with others it is 400"
+  "([0-9a-f-]+:)?(0|[1-9][0-9]{0,15})(\\.(0|[1-9][0-9]{0,4}))?(![0-9a-z]{1,14})?(~[0-9a-z]{1,7}(~[A-Za-z][\\w-]{0,63}~[A-Za-z0-9][\\w.~-]{0,127})?)?",
+  "The id of an event. With `!` it is good for callers who may read the same records. Within a first state (with `~`) it is one of a stream of the same models: with others it is 400"
 )
 
 /** Paths of models, each once. */

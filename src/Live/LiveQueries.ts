@@ -186,7 +186,9 @@ const make = Effect.gen(function* () {
       bell.changed()
     }
     wakes.add(wake)
-    if (guardOf(member.policy, caller) !== undefined) rightsWakes.add(wake)
+    const guard = guardOf(member.policy, caller)
+    if (guard !== undefined) rightsWakes.add(wake)
+    const endMs = guard === undefined ? Number.POSITIVE_INFINITY : lifeOf(guard.caller)
     const readers: Array<Opened | undefined> = []
     yield* Effect.addFinalizer(() =>
       Effect.sync(() => {
@@ -253,7 +255,7 @@ const make = Effect.gen(function* () {
       take: Effect.gen(function* () {
         const untilMs = nowMs() + bookmarkEveryMs
         for (;;) {
-          const leftMs = Math.min(untilMs - nowMs(), lifeOf(caller) - clock.currentTimeMillisUnsafe())
+          const leftMs = Math.min(untilMs - nowMs(), endMs - clock.currentTimeMillisUnsafe())
           yield* Effect.timeoutOption(
             bell.until(() => isRung),
             // A whole ms: a clock that a test moves would not get past a part of a nanosecond.

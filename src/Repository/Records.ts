@@ -212,6 +212,12 @@ const make = Effect.gen(function* () {
         : flatMapOutcome(beginFreshen(consistency), readNow)(settle)
     }
 
+  /** The newest version of a record, deleted or not; undefined if this release cannot read it. */
+  const lastOf = (descriptor: Descriptor, id: string, newest: RecordHistory.Step) => {
+    const asked = { place: { afterVersion: newest.version - 1 }, limit: 1, newest, skipsUnreadable: true }
+    return Effect.map(readable(pastOf(descriptor).page(descriptor, id, asked)), ({ items }) => items[0])
+  }
+
   const history: Records["Service"]["history"] = Effect.fnUntraced(function* (
     caller,
     descriptor,
@@ -237,8 +243,8 @@ const make = Effect.gen(function* () {
     const isSeen = ({ record }: RecordHistory.Past) =>
       record !== undefined && isReadable(reach, descriptor, { id, record })
     // The past of a record that the caller may not read now, or could not read when it was deleted, tells nothing.
-    const last = yield* pageOf({ afterVersion: step.version - 1 }, 1)
-    if (!last.items.some(isSeen)) return { ...found, value: undefined }
+    const last = yield* lastOf(descriptor, id, step)
+    if (last === undefined || !isSeen(last)) return { ...found, value: undefined }
     const page = yield* pageOf(asked.place, asked.limit)
     const items = page.items.filter(isSeen)
     const isComplete = page.isComplete && items.length === page.items.length
@@ -266,9 +272,13 @@ const make = Effect.gen(function* () {
         ? undefined
         : Result.mapError(showRow(descriptor, row), unreadable({ model: descriptor.name, id }))
     if (reach !== undefined) {
-      // A caller who may not read the record now may not read its past either.
-      if (current === undefined || Result.isFailure(current)) return { ...how, value: undefined }
-      if (!isReadable(reach, descriptor, { id, record: current.success })) return { ...how, value: undefined }
+      // A caller who may not read the record now, or could not when it was deleted, may not read its past either.
+      const last =
+        current === undefined
+          ? yield* lastOf(descriptor, id, step)
+          : Result.getOrUndefined(Result.map(current, (record) => ({ record })))
+      if (last?.record === undefined) return { ...how, value: undefined }
+      if (!isReadable(reach, descriptor, { id, record: last.record })) return { ...how, value: undefined }
     }
     // The newest version is here, whatever is retained.
     if (row !== undefined && current !== undefined && "version" in moment && moment.version === row.version) {

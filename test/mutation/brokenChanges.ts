@@ -39,15 +39,15 @@ export const brokenChanges: Readonly<Record<string, Noticed>> = {
     tests: [cut]
   },
   "a first state that broke off goes on without what has changed since": {
-    file: "src/Changes/Changes.ts",
-    find: "state === undefined || isBehind() ? changes",
-    replace: "state === undefined ? changes",
+    file: "src/Changes/Follower.ts",
+    find: "if (state !== undefined && !isBehind()) return records(state)",
+    replace: "if (state !== undefined) return records(state)",
     tests: [first]
   },
   "a first state is followed by changes that it has": {
-    file: "src/Changes/Changes.ts",
-    find: "        position = { index: of.index }\n",
-    replace: "        position = { index: of.index - 1 }\n",
+    file: "src/Changes/Follower.ts",
+    find: "      position = { index: of.index, ...named() }\n",
+    replace: "      position = { index: of.index - 1, ...named() }\n",
     tests: [first]
   },
   "a client goes on after the first event that came together with others": {

@@ -6,6 +6,7 @@ import type { Mutation } from "../Mutation.ts"
 import { brokenChanges } from "./brokenChanges.ts"
 import { promises } from "./brokenCommands.ts"
 import { brokenFiles } from "./brokenFiles.ts"
+import { brokenSight } from "./brokenSight.ts"
 import { brokenRows } from "./consensusRows.ts"
 import { plantedFaults } from "./plantedFaults.ts"
 import { plantedFollowFaults } from "./plantedFollowFaults.ts"
@@ -21,6 +22,7 @@ const all: ReadonlyArray<Mutation> = [
   ...Object.values(brokenChanges),
   ...brokenFiles,
   ...brokenRows,
+  ...Object.values(brokenSight),
   ...plantedFaults,
   ...plantedFollowFaults,
   ...plantedInScopes,

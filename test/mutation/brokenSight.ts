@@ -1,0 +1,106 @@
+/** Lines by which no reader sees what its rules hide, and the random rules that notice when one breaks. Data only. */
+import type { NamedTest, Noticed } from "../Mutation.ts"
+
+const seed = (seed: number): NamedTest => ({
+  file: "test/Access/sight.test.ts",
+  title: `is what its rules allow, by every way to read (seed ${seed})`
+})
+
+export const brokenSight: Readonly<Record<string, Noticed>> = {
+  "a follower keeps a record that has left its sight": {
+    file: "src/Changes/Judged.ts",
+    find: `return isHad(before.record) ? "Left" : "Hidden"`,
+    replace: `return "Hidden"`,
+    tests: [seed(1)]
+  },
+  "a follower hears of a record that was never in its sight": {
+    file: "src/Changes/Judged.ts",
+    find: `return isHad(before.record) ? "Left" : "Hidden"`,
+    replace: `return "Left"`,
+    tests: [seed(1)]
+  },
+  "a follower hears of the deletion of a record that was never in its sight": {
+    file: "src/Changes/Judged.ts",
+    find: `if (!isHad(after)) return "Hidden"`,
+    replace: "",
+    tests: [seed(1)]
+  },
+  "between two views a follower is told what the new one hides": {
+    file: "src/Changes/Follower.ts",
+    find: "told: [view, to, now] }",
+    replace: "told: [view] }",
+    tests: [seed(1)]
+  },
+  "a follower keeps what its new view hides": {
+    file: "src/Changes/Follower.ts",
+    find: "const hasLeft = row.index <= sinceIndex && !shows(to, named)",
+    replace: "const hasLeft = false",
+    tests: [seed(1)]
+  },
+  "a follower is not told what only its new view shows": {
+    file: "src/Changes/Follower.ts",
+    find: "if (shows(view, named) || !shows(now, named)) return []",
+    replace: "if (shows(now, named)) return []",
+    tests: [seed(1)]
+  },
+  "a follower comes back to a position of another view": {
+    file: "src/Changes/Changes.ts",
+    find: "position.view === view.name || isBeginning(position)",
+    replace: "true",
+    tests: [seed(2)]
+  },
+  "a follower sees masked and hidden fields": {
+    file: "src/Changes/View.ts",
+    find: "without(models.get(model)?.unseen ?? [], record)",
+    replace: "without(models.has(model) ? [] : [], record)",
+    tests: [seed(1)]
+  },
+  "a live page stays as it was when a set of its reader changes": {
+    file: "src/Live/LiveQueries.ts",
+    find: "...readjust(), ...collect()",
+    replace: "...collect()",
+    tests: [seed(1)]
+  },
+  "a live page takes records of no branch": {
+    file: "src/Live/Query.ts",
+    find: " && ListedRows.meetsOne(source, branches, row)",
+    replace: "",
+    tests: [seed(1)]
+  },
+  "a list takes records of no branch": {
+    file: "src/Machine/List.ts",
+    find: "if (row === undefined || !meetsOne(source, branches, row)) continue",
+    replace: "if (row === undefined) continue",
+    tests: [seed(2)]
+  },
+  "a total counts records of others": {
+    file: "src/Machine/List.ts",
+    find: "if (request.filters.length === 0 && request.branches === undefined) return",
+    replace: "if (request.filters.length === 0) return",
+    tests: [seed(2)]
+  },
+  "history shows versions that were out of sight": {
+    file: "src/Repository/Records.ts",
+    find: "page.items.filter(isSeen)",
+    replace: "page.items.filter(() => true)",
+    tests: [seed(1)]
+  },
+  "a past version is shown that was out of sight": {
+    file: "src/Repository/Records.ts",
+    find: "if (then === undefined || !isReadable(reach, descriptor, { id, record: then.record })) {",
+    replace: "if (then === undefined) {",
+    tests: [seed(1)]
+  },
+  "an absent claim equals an empty field": {
+    file: "src/Machine/Guard.ts",
+    find: "return held !== null && values.some(",
+    replace: "return values.some(",
+    tests: [seed(2)]
+  },
+  "a masked field is shown to everybody": {
+    file: "src/Machine/Seen.ts",
+    find: "!masked[field]!.some((role) => hasRole(caller, role))",
+    replace: '!masked[field]!.some((role) => role !== "" || hasRole(caller, role))',
+    tests: [seed(1)]
+  }
+}
