@@ -27,14 +27,15 @@ export interface Command<
   out Name extends string,
   out Payload extends ValueSchema,
   out Success extends ValueSchema,
-  out Failure extends ErrorClass
+  out Failure extends ErrorClass,
+  out Access extends Rule | undefined = Rule | undefined
 > {
   readonly name: Name
   readonly payload: Payload
   readonly success: Success
   readonly errors: ReadonlyArray<Failure>
   /** Who may run it; undefined if it has no rule. */
-  readonly access: Rule | undefined
+  readonly access: Access
 }
 
 /** Any command. */
@@ -76,7 +77,8 @@ export const make = <
   const Name extends string,
   Payload extends ValueSchema,
   Success extends ValueSchema,
-  Failure extends ErrorClass = never
+  Failure extends ErrorClass = never,
+  const Access extends Rule | undefined = undefined
 >(
   name: Name,
   options: {
@@ -84,9 +86,9 @@ export const make = <
     readonly success: Success
     readonly error?: ReadonlyArray<Failure & OwnFields<Failure>>
     /** Who may run it. The rule holds once the application has `auth`: then a command needs one. */
-    readonly access?: Rule
+    readonly access?: Access
   }
-): Command<Name, Payload, Success, Failure> => {
+): Command<Name, Payload, Success, Failure, Access> => {
   const errors = options.error ?? []
   invariant(
     namePattern.test(name),
@@ -107,7 +109,7 @@ export const make = <
   const { access, payload, success } = options
   const [field] = access === undefined ? [] : fieldsOf(access)
   invariant(field === undefined, `Command "${name}": its rule names ${field}, and a command has no record`)
-  return { name, payload, success, errors, access }
+  return { name, payload, success, errors, access: access as Access }
 }
 
 /** The tag of an error. */

@@ -36,23 +36,30 @@ import { descriptor as apiKeys } from "../Repository/ApiKeys.ts"
 import * as Commands from "../Repository/Commands.ts"
 import { upgradeLocal } from "../Repository/LocalUpgrade.ts"
 import * as Records from "../Repository/Records.ts"
+import type { DenyByDefault } from "./DenyByDefault.ts"
 import { Lifecycle } from "./Lifecycle.ts"
 import { Place } from "./Place.ts"
 import { policyOf } from "./Policy.ts"
 
 /** An application: the declarations and bounds that all nodes of a cluster share. */
-export interface Application<R = never, C extends AnyCommand = never> {
+export interface Application<
+  R = never,
+  C extends AnyCommand = never,
+  M extends Described | Dropped = Described | Dropped,
+  P extends Projection = Projection,
+  A extends Auth<Repository> | External | undefined = Auth<Repository> | External
+> {
   /** The models, and those that have ended: see {@link dropped}. */
-  readonly models: ReadonlyArray<Described | Dropped>
+  readonly models: ReadonlyArray<M>
   /** Declared commands. The node needs their handlers. */
   readonly commands?: ReadonlyArray<C>
   /** Read models. Every node folds them. */
-  readonly projections?: ReadonlyArray<Projection>
+  readonly projections?: ReadonlyArray<P>
   /**
-   * Who may ask, and how they show who they are. Then every model, command and projection needs `access` or `http: false`.
-   * Without it the node is open, and answers its own host alone.
+   * Who may ask, and how they show who they are. Then every model, command and projection needs `access` or `http: false`:
+   * an application with one that has neither does not compile, or does not start if its type is too wide to tell. Without it the node is open, and answers its own host alone.
    */
-  readonly auth?: Auth<Repository> | External
+  readonly auth?: A
   /** Has a node without `auth` answer other hosts too: everybody who reaches it may read and change everything. */
   readonly insecureOpen?: boolean
   /** Settings of the edge: proxies to believe, limits by caller, origins of pages, the log of requests. */
@@ -208,7 +215,19 @@ export const self: Effect.Effect<Self, never, Place | Directory> = Effect.gen(fu
  * runMain(node)
  * ```
  */
-export const layer = <R = never, C extends AnyCommand = never>(
+export const layer = <
+  R = never,
+  C extends AnyCommand = never,
+  M extends Described | Dropped = Described | Dropped,
+  P extends Projection = never,
+  A extends Auth<Repository> | External | undefined = undefined
+>(
+  application: Application<R, C, M, P, A> & DenyByDefault<M, C, P, A>
+): Layer.Layer<NodeServices, OpeningFailure, Place | Directory | Transport | Lifecycle | NeededBy<R, C>> =>
+  layerErased(application as Application<R, C>)
+
+/** The same for an application whose declarations the compiler cannot tell apart: the node refuses them at start. */
+export const layerErased = <R, C extends AnyCommand>(
   application: Application<R, C>
 ): Layer.Layer<NodeServices, OpeningFailure, Place | Directory | Transport | Lifecycle | NeededBy<R, C>> => {
   checkTogether(split(application.models).models.map(describe))

@@ -1,16 +1,22 @@
 /** A node with all its routes, for most applications. */
 import { Layer } from "effect"
 import { HttpRouter, type HttpServer } from "effect/http"
+import type { Repository } from "../Client/Repository.ts"
 import type { Any as AnyCommand } from "../Command/Declaration.ts"
 import type { Directory } from "../EventStore/Directory.ts"
+import type { Auth, External } from "../Http/Authenticator.ts"
 import type { OpenToOthers } from "../Http/OpenMode.ts"
 import type { NotForClients } from "../Http/OperatorServer.ts"
 import { layerOperators } from "../Http/Operators.ts"
 import * as Routes from "../Http/Routes.ts"
+import type { Described } from "../Model/Class.ts"
+import type { Dropped } from "../Model/Dropped.ts"
+import type { Projection } from "../Projection/Projections.ts"
 import type { PeerListener, Unprotected } from "../Raft/peers/PeerListener.ts"
 import type { Transport } from "../Raft/peers/Transport.ts"
+import type { DenyByDefault } from "./DenyByDefault.ts"
 import type { Lifecycle } from "./Lifecycle.ts"
-import { type Application, layer, type NeededBy, type NodeServices, type OpeningFailure } from "./Node.ts"
+import { type Application, layerErased, type NeededBy, type NodeServices, type OpeningFailure } from "./Node.ts"
 import type { Place } from "./Place.ts"
 
 /**
@@ -49,13 +55,19 @@ export const layerRoutes = (
  * run(Lithair.layerHttp({ models: [Product] }))
  * ```
  */
-export const layerHttp = <R = never, C extends AnyCommand = never>(
-  application: Application<R, C>
+export const layerHttp = <
+  R = never,
+  C extends AnyCommand = never,
+  M extends Described | Dropped = Described | Dropped,
+  P extends Projection = never,
+  A extends Auth<Repository> | External | undefined = undefined
+>(
+  application: Application<R, C, M, P, A> & DenyByDefault<M, C, P, A>
 ): Layer.Layer<
   NodeServices,
   OpeningFailure | Unprotected | OpenToOthers | NotForClients,
   Place | Directory | Transport | PeerListener | Lifecycle | HttpServer.HttpServer | NeededBy<R, C>
 > =>
   HttpRouter.serve(layerRoutes(), { disableLogger: true, disableListenLog: true }).pipe(
-    Layer.provideMerge(layer(application))
+    Layer.provideMerge(layerErased(application as Application<R, C>))
   )

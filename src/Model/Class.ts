@@ -14,19 +14,22 @@ import { idsOf } from "./Id.ts"
 import { jsonCodec } from "./JsonCodec.ts"
 import { toVersion } from "./Lift.ts"
 import { shapeOf } from "./MergePatch.ts"
-import type { BareMode, Check, Fields, Marked, Mode, Moded, Options, ReferenceOption } from "./Options.ts"
+import type { BareMode, Check, Fields, Marked, Mode, Moded, Options, ReferenceOption, Ruling } from "./Options.ts"
 import { pathOfName } from "./Path.ts"
 import { checkerOf, type Reference, type Rules, type Writes } from "./Rules.ts"
 import { readersOf } from "./StoredRecord.ts"
 
 /** A model: the schema of its rows, a schema for each other variant, and its {@link Descriptor}. */
-export type ModelClass<Self, F extends VariantSchema.Struct.Fields> = VariantSchema.Class<
+export type ModelClass<
   Self,
-  F,
-  Schema.Struct<VariantSchema.ExtractFields<"row", F, true>>,
-  Variant,
-  "row"
-> & { readonly [V in Variant]: VariantSchema.Extract<V, VariantSchema.Struct<F>> } & Described<KeptAs<F>, IdIn<F>>
+  F extends VariantSchema.Struct.Fields,
+  IsRuled extends boolean = boolean
+> = VariantSchema.Class<Self, F, Schema.Struct<VariantSchema.ExtractFields<"row", F, true>>, Variant, "row"> & {
+  readonly [V in Variant]: VariantSchema.Extract<V, VariantSchema.Struct<F>>
+} & Described<KeptAs<F>, IdIn<F>> & {
+    /** Whether the model says who may use it, by `access` or `http: false`. For the compiler alone. */
+    readonly "~lithair/isRuled"?: IsRuled
+  }
 
 type KeptAs<F> = [Extract<F[keyof F], Marked<"replicate">>] extends [never] ? "local" : "replicated" | "mixed"
 
@@ -208,16 +211,28 @@ const referencesOf = (
  * }, { unique: ["email"] }) {}
  * ```
  */
-export const Class =
-  <Self = never>(name: string) =>
+export const Class = <Self = never>(name: string): Declare<Self> => {
+  const declare = (fields: Fields, options: Options<Mode, Fields> = {}) => {
+    const moded = withModes(fields, options.mode ?? "fields")
+    const Base = variants.Class<object>(name)(moded)
+    const descriptor = describeFields(name, moded, options, Base)
+    return Object.defineProperty(Base, "~lithair/model", { value: descriptor })
+  }
+  return declare as unknown as Declare<Self>
+}
+
+/** Declares the fields and options of a model. A model that says who may use it has another type than one that does not. */
+export interface Declare<Self> {
+  <const F extends Fields, const M extends Mode = "fields">(
+    fields: F & Check<F, BareMode<F, M>>,
+    options: Options<M, NoInfer<F>> & Ruling<Extract<keyof NoInfer<F>, string>>
+  ): Declared<Self, F, M, true>
   <const F extends Fields, const M extends Mode = "fields">(
     fields: F & Check<F, BareMode<F, M>>,
     options?: Options<M, NoInfer<F>>
-  ): [Self] extends [never]
-    ? "Missing `Self`: write Model.Class<Self>(…)"
-    : ModelClass<Self, Moded<F, BareMode<F, M>>> => {
-    const moded = withModes(fields as Fields, options?.mode ?? "fields")
-    const Base = variants.Class<object>(name)(moded)
-    const descriptor = describeFields(name, moded, (options ?? {}) as unknown as Options<Mode, Fields>, Base)
-    return Object.defineProperty(Base, "~lithair/model", { value: descriptor }) as never
-  }
+  ): Declared<Self, F, M, false>
+}
+
+type Declared<Self, F extends Fields, M extends Mode, IsRuled extends boolean> = [Self] extends [never]
+  ? "Missing `Self`: write Model.Class<Self>(…)"
+  : ModelClass<Self, Moded<F, BareMode<F, M>>, IsRuled>

@@ -154,3 +154,6 @@ export interface Options<M extends Mode, F extends Fields> {
    */
   readonly liftLocal?: Lift<LocalJson<F, BareMode<F, M>>>
 }
+
+/** Says who may use a model: rules, or nobody over HTTP. */
+export type Ruling<Field extends string> = { readonly access: AccessRules<Field> } | { readonly http: false }

@@ -38,17 +38,24 @@ export interface Keyed<S> extends Definition<S> {
 /** A projection that a node folds in memory. */
 export type Folded<S> = Whole<S> | Keyed<S>
 
-interface Common<Models extends ReadonlyArray<Followed>, S, E> {
+/** What a declaration says of who may read a projection. */
+interface Ruling<Access extends Rule | undefined = Rule | undefined, IsServed extends boolean = boolean> {
+  /** Who may read it. The rule holds once the application has `auth`: then a projection needs one, or `http: false`. */
+  readonly access?: Access
+  /** `false`: HTTP does not know it. */
+  readonly http?: IsServed
+}
+
+/** A projection that says who may read it, as far as the compiler knows. */
+type Ruled<P, Access, IsServed> = P & { readonly access: Access; readonly isServed: IsServed }
+
+interface Common<Models extends ReadonlyArray<Followed>, S, E> extends Ruling {
   /** The models whose events it folds. A local model is not allowed. */
   readonly from: Models
   /**
    * At least 1. If it changes, or the version of a model, the node folds the projection again from the first entry.
    */
   readonly version: number
-  /** Who may read it. The rule holds once the application has `auth`: then a projection needs one, or `http: false`. */
-  readonly access?: Rule
-  /** `false`: HTTP does not know it. */
-  readonly http?: boolean
   /** The schema of a state, which also encodes it as JSON. */
   readonly state: Schema.Codec<S, E>
   readonly initial: NoInfer<S>
@@ -119,15 +126,21 @@ export const versionsOf = (models: ReadonlyArray<Followed>): Readonly<Record<str
  * })
  * ```
  */
-export function make<const Models extends ReadonlyArray<Followed>, S, E>(
-  name: string,
-  options: KeyedOptions<Models, S, E>
-): Keyed<S>
+export function make<
+  const Models extends ReadonlyArray<Followed>,
+  S,
+  E,
+  const Access extends Rule | undefined = undefined,
+  const IsServed extends boolean = true
+>(name: string, options: KeyedOptions<Models, S, E> & Ruling<Access, IsServed>): Ruled<Keyed<S>, Access, IsServed>
 /** Declares a read model with one state for all events. */
-export function make<const Models extends ReadonlyArray<Followed>, S, E>(
-  name: string,
-  options: WholeOptions<Models, S, E>
-): Whole<S>
+export function make<
+  const Models extends ReadonlyArray<Followed>,
+  S,
+  E,
+  const Access extends Rule | undefined = undefined,
+  const IsServed extends boolean = true
+>(name: string, options: WholeOptions<Models, S, E> & Ruling<Access, IsServed>): Ruled<Whole<S>, Access, IsServed>
 export function make<const Models extends ReadonlyArray<Followed>, S, E>(
   name: string,
   options: WholeOptions<Models, S, E> | KeyedOptions<Models, S, E>

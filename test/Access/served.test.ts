@@ -331,7 +331,8 @@ describe("deny by default", () => {
   const { auth } = application
 
   it("refuses to start an application with a declaration that no rule guards", () => {
-    assert.throws(() => Lithair.layer({ models: [...application.models, Open], auth }), /Model "Open" has no access/)
+    const wide: Lithair.Application = { models: [...application.models, Open], auth }
+    assert.throws(() => Lithair.layer(wide), /Model "Open" has no access/)
     assert.throws(
       () => Lithair.layer({ models: [Note], auth: { authenticators: [Access.apiKeys] } }),
       /uses the set teams, which auth does not declare/
