@@ -74,6 +74,7 @@ export const make = (
     auditing: () => auditing(machine),
     rebuilding: () => {
       const applied = Tables.make(descriptorsOf(machine), undefined, machine.formats)
+      Tables.deferIndexes(applied)
       const anew: Machine.Machine = {
         ...machine,
         applied,

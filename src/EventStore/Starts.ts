@@ -19,16 +19,13 @@ const pattern = /^[0-9a-f]{16}$/
 
 /** A line that is damaged stands for no start. */
 const readNonces = (directory: string): Effect.Effect<ReadonlyArray<string>, LogFailed> =>
-  Effect.match(readWholeFile(`${directory}/${STARTS_FILE}`), {
-    onFailure: (failure) => (codeOf(failure) === "ENOENT" ? Effect.succeed([]) : Effect.fail(failure)),
-    onSuccess: (bytes) =>
-      Effect.succeed(
-        new TextDecoder()
-          .decode(bytes)
-          .split("\n")
-          .filter((line) => pattern.test(line))
-      )
-  }).pipe(Effect.flatten)
+  readWholeFile(`${directory}/${STARTS_FILE}`).pipe(
+    Effect.catchTag("LogFailed", (failure) =>
+      codeOf(failure) === "ENOENT" ? Effect.succeed(new Uint8Array()) : Effect.fail(failure)
+    ),
+    Effect.map((bytes) => new TextDecoder().decode(bytes).split("\n")),
+    Effect.map((lines) => lines.filter((line) => pattern.test(line)))
+  )
 
 /**
  * Draws the number of this start and keeps it, durably when this returns: nobody hears of a start that the next one does

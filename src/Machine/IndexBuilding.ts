@@ -11,6 +11,13 @@ import type { OrderValue } from "./OrderKey.ts"
 import { sortedPositions } from "./SortedPositions.ts"
 import type { Table } from "./Table.ts"
 
+/** Leaves the indexes of an empty table to the end of a restore. */
+export const defer = (table: Table): void => {
+  if (table.due !== undefined || table.indexes.size === 0 || table.rows.size > 0) return
+  const values = new Map(Array.from(table.indexes.keys(), (field) => [field, []]))
+  table.due = { ids: [], rows: [], values, isChanged: false }
+}
+
 /** Builds the indexes that are due, and puts them into the table. It does nothing if none are. */
 export const build = (table: Table): void => {
   const { due } = table

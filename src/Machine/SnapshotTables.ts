@@ -97,7 +97,8 @@ export const finish = ({ areIndexesDue, loading, tables, writtenHash }: Restored
   for (const [model, { rows }] of loading) {
     tables.byModel.set(model, TableLoading.end(rows, tables.byModel.get(model)!))
   }
-  if (!areIndexesDue) Tables.buildIndexes(tables)
+  if (areIndexesDue) Tables.deferIndexes(tables)
+  else Tables.buildIndexes(tables)
   Tables.countWhole(tables)
   for (const [model, table] of tables.byModel) {
     if (StateElements.isTableCounted(table)) StateHash.add(tables.hash, StateElements.table(model, table))

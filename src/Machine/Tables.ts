@@ -212,6 +212,11 @@ export const tableToChange = (tables: Tables, model: string): Table => {
   return own
 }
 
+/** Leaves all indexes that a restore has not collected values for to its end. */
+export const deferIndexes = (tables: Tables): void => {
+  for (const table of tables.byModel.values()) IndexBuilding.defer(table)
+}
+
 /** Builds the indexes that a restore has left for its end. */
 export const buildIndexes = (tables: Tables): void => {
   for (const table of tables.byModel.values()) IndexBuilding.build(table)
