@@ -7,6 +7,7 @@ import type { CommandResult, Logged } from "../Machine/CommandResult.ts"
 import * as Evidence from "../Machine/Evidence.ts"
 import { evolve } from "../Machine/evolve.ts"
 import * as Machine from "../Machine/Machine.ts"
+import * as OwnEntries from "../Machine/OwnEntries.ts"
 import * as Snapshot from "../Machine/Snapshot.ts"
 import * as StateContent from "../Machine/StateContent.ts"
 import * as StateElements from "../Machine/StateElements.ts"
@@ -79,7 +80,7 @@ export const make = (
         ...machine,
         applied,
         speculative: undefined,
-        ownEntries: new Map(),
+        ownEntries: OwnEntries.make(),
         watchers: new Set()
       }
       return {

@@ -32,7 +32,7 @@ export interface Machine {
   applied: Tables.Tables
   speculative: Tables.Tables | undefined
   /** The entries that were decided here and are not applied yet. */
-  readonly ownEntries: OwnEntries.OwnEntries
+  ownEntries: OwnEntries.OwnEntries
   /** They hear of each record that an applied entry touches. */
   readonly watchers: Set<Watcher.Watcher>
   readonly logAge: LogAge.LogAge
@@ -61,7 +61,7 @@ export const make = (
 ): Machine => ({
   applied: Tables.make(descriptors, undefined, formats),
   speculative: undefined,
-  ownEntries: new Map(),
+  ownEntries: OwnEntries.make(),
   watchers: new Set(),
   logAge: LogAge.make(),
   procedures,
@@ -80,13 +80,13 @@ export const passTime = (machine: Machine, monotonicMs: number): void =>
  */
 export const beginSpeculation = (machine: Machine): void => {
   machine.speculative = Tables.speculation(machine.applied)
-  machine.ownEntries.clear()
+  machine.ownEntries = OwnEntries.make()
 }
 
 /** Forgets the decisions ahead of the applied tables: leadership is lost, or a batch was refused. */
 export const dropSpeculation = (machine: Machine): void => {
   machine.speculative = undefined
-  machine.ownEntries.clear()
+  machine.ownEntries = OwnEntries.make()
 }
 
 /**

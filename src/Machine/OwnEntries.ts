@@ -7,12 +7,20 @@ import type { Entry, Transaction } from "./Transaction.ts"
 /** The most that are held. A leader decodes any others when it applies them, as followers do. */
 export const ownEntriesMax = 16_384
 
-/** By the index that the entry was decided for. */
-export type OwnEntries = Map<number, Entry>
+/** The entries by the index that each was decided for. No map: they come and go with every write (decision 20). */
+export interface OwnEntries {
+  readonly byIndex: { [index: number]: Entry }
+  size: number
+}
 
-/** Holds an entry until it is applied. */
+/** No entries. */
+export const make = (): OwnEntries => ({ byIndex: {}, size: 0 })
+
+/** Holds an entry until it is applied. An index is decided once, unless all entries are dropped before. */
 export const hold = (own: OwnEntries, index: number, entry: Entry): void => {
-  if (own.size < ownEntriesMax) own.set(index, entry)
+  if (own.size >= ownEntriesMax) return
+  own.byIndex[index] = entry
+  own.size += 1
 }
 
 /** The transaction of a committed payload, if this node encoded these very bytes. The index holds nothing afterwards. */
@@ -20,8 +28,9 @@ export const take = (
   own: OwnEntries,
   { index, payload }: { readonly index: number; readonly payload: Uint8Array }
 ): Transaction | undefined => {
-  const entry = own.get(index)
+  const entry = own.byIndex[index]
   if (entry === undefined) return undefined
-  own.delete(index)
+  delete own.byIndex[index]
+  own.size -= 1
   return entry.payload === payload ? entry.transaction : undefined
 }

@@ -102,7 +102,7 @@ describe("a leader's own entries (D2)", () => {
     assert.strictEqual(machine.ownEntries.size, 1)
     Machine.dropSpeculation(machine)
     assert.strictEqual(machine.ownEntries.size, 0)
-    const own: OwnEntries.OwnEntries = new Map()
+    const own = OwnEntries.make()
     for (let index = 1; index <= OwnEntries.ownEntriesMax + 5; index++) OwnEntries.hold(own, index, entry)
     assert.strictEqual(own.size, OwnEntries.ownEntriesMax)
     assert.isUndefined(OwnEntries.take(own, { index: OwnEntries.ownEntriesMax + 1, payload: entry.payload }))
