@@ -19,6 +19,7 @@ import type { AdminOptions } from "./Node/AdminFlags.ts"
 import type { ConnectionLimits } from "./Node/Connections.ts"
 import { type DemoOptions, runDemo } from "./Node/Demo.ts"
 import { flags, optionsOf } from "./Node/Flags.ts"
+import { freeMemory } from "./Node/FreeMemory.ts"
 import { makeServer, type NodeServer } from "./Node/HttpServer.ts"
 import { answerInterrupted } from "./Node/Interrupted.ts"
 import { formatListening, parseListening } from "./Node/Listening.ts"
@@ -212,6 +213,7 @@ export const run = <A, E>(
       if (Option.isNone(port)) return yield* runDemo(demo)
       const options = yield* optionsOf({ port: port.value, ...others }, demo.directory ?? ".lithair")
       yield* Console.log(`Lithair node ${options.id ?? options.address} starts at http://${servedAt(options)}`)
+      yield* Effect.sync(freeMemory)
       return yield* launch(Layer.provide(application, layer(options)))
     })
   ).pipe(
