@@ -3,7 +3,7 @@
  * begins it here; where a router serves the request, Effect's middleware has begun it. It names the route, and neither
  * ids, nor the query, nor a credential.
  */
-import { Effect, Exit, Option } from "effect"
+import { Context, Effect, Exit, Option, Tracer } from "effect"
 import { parentIn, type Span, type Tracing, traceparentOf } from "../Raft/node/Tracing.ts"
 import type { Head } from "./Head.ts"
 
@@ -29,11 +29,11 @@ const exitOf = (status: number | undefined): Exit.Exit<void, Error> => {
   return status < 500 ? Exit.void : Exit.fail(new Error(`Answered with ${status}`))
 }
 
-/** What the head of a request has of the span around it. */
-export const currentTrace: Effect.Effect<Pick<Head, "trace">> = Effect.map(
-  Effect.option(Effect.currentParentSpan),
-  (found) => {
-    const span = Option.getOrUndefined(found)
-    return span?.sampled === true ? { trace: traceparentOf(span) } : {}
-  }
-)
+const untraced: Pick<Head, "trace"> = {}
+
+/** What a request has of the span around it, if somebody records spans. */
+export const currentTrace: Effect.Effect<Pick<Head, "trace">> = Effect.map(Effect.context<never>(), (context) => {
+  if (Context.get(context, Tracer.Tracer) === Tracer.nativeTracer) return untraced
+  const span = Option.getOrUndefined(Context.getOption(context, Tracer.ParentSpan))
+  return span?.sampled === true ? { trace: traceparentOf(span) } : untraced
+})

@@ -8,12 +8,16 @@ import type { AddressInfo } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer, Schema } from "effect"
-import { FetchHttpClient } from "effect/http"
+import { Effect, Layer, Option, Schema, Tracer } from "effect"
+import { FetchHttpClient, HttpRouter, HttpServer } from "effect/http"
+import type { NetAddress } from "effect/net"
 import { OtlpSerialization, OtlpTracer } from "effect/observability"
+import * as Http from "../../src/Http.ts"
 import * as Lithair from "../../src/Lithair.ts"
 import * as Model from "../../src/Model.ts"
-import { layer } from "../../src/node.ts"
+import { layer, layerServer } from "../../src/node.ts"
+import * as Repository from "../../src/Repository.ts"
+import { TestCluster } from "../../src/Testing.ts"
 import { eventually, expectThat, freePort } from "../processes/Processes.ts"
 
 class Product extends Model.Class<Product>("Product")({
@@ -124,6 +128,19 @@ const create = (port: number, name: string, traceparent?: string) =>
 const traceId = "0af7651916cd43dd8448eb211c80319c"
 const clientSpanId = "b7ad6b7169203331"
 
+/** A tracer that keeps its spans. */
+const recorder = () => {
+  const spans: Array<Tracer.Span> = []
+  const span: Tracer.Tracer["span"] = (options) => {
+    const made = Tracer.nativeTracer.span(options)
+    spans.push(made)
+    return made
+  }
+  return { ended: () => spans.filter(({ status }) => status._tag === "Ended"), tracer: Tracer.make({ span }) }
+}
+
+const parentOf = ({ parent }: Tracer.Span) => Option.getOrUndefined(parent)?.spanId
+
 describe("a trace", () => {
   it.live(
     "of a write at a follower has the request, the way to the leader, its decision, sync, commit and apply",
@@ -189,4 +206,62 @@ describe("a trace", () => {
       }),
     120_000
   )
+
+  it.live("goes on below the span of Effect's middleware, where a router serves the request", () => {
+    const { ended, tracer } = recorder()
+    const standing = HttpRouter.middleware(<A, E, R>(app: Effect.Effect<A, E, R>) => Effect.suspend(() => app), {
+      global: true
+    })
+    const node = HttpRouter.serve(Layer.merge(Http.layerApi(), standing), {
+      disableLogger: true,
+      disableListenLog: true
+    }).pipe(
+      Layer.provide(Lithair.layer({ models: [Product] })),
+      Layer.provide([Lithair.layerMemory, Lithair.layerTest]),
+      Layer.provideMerge(layerServer({ port: 0 })),
+      Layer.provide(Layer.succeed(Tracer.Tracer, tracer))
+    )
+    return Effect.gen(function* () {
+      const { address } = yield* HttpServer.HttpServer
+      yield* create((address as NetAddress.InetAddress).port, "Anvil", `00-${traceId}-${clientSpanId}-01`)
+      yield* eventually(
+        "the entry is applied",
+        Effect.suspend(() =>
+          expectThat(
+            ended().some(({ name }) => name === "lithair.apply"),
+            "it is applied"
+          )
+        )
+      )
+      const traced = ended().filter((span) => span.traceId === traceId)
+      const request = traced.find(({ kind }) => kind === "server")!
+      assert.strictEqual(parentOf(request), clientSpanId)
+      assert.deepStrictEqual(
+        traced.filter((span) => parentOf(span) === request.spanId).map(({ name }) => name),
+        ["lithair.decide", "lithair.commit", "lithair.sync", "lithair.apply"]
+      )
+    }).pipe(Effect.provide(node))
+  })
+
+  it.effect("of a program on a node has its changes", () => {
+    const { ended, tracer } = recorder()
+    return Effect.gen(function* () {
+      const { leader, on, settle } = yield* TestCluster
+      const program = Effect.gen(function* () {
+        const products = yield* Repository.make(Product)
+        yield* products.create({ name: "Anvil" })
+      })
+      yield* on(yield* leader, Effect.withSpan(program, "import"))
+      yield* on(yield* leader, program)
+      yield* settle
+      const span = ended().find(({ name }) => name === "import")!
+      const own = ended().filter(({ name }) => name.startsWith("lithair."))
+      assert.deepStrictEqual(
+        own.map(({ name }) => name),
+        ["lithair.decide", "lithair.commit", "lithair.sync", "lithair.apply"],
+        "and what no span is around has none"
+      )
+      assert.isTrue(own.every((each) => parentOf(each) === span.spanId && each.traceId === span.traceId))
+    }).pipe(Effect.provide(TestCluster.layer({ models: [Product] })), Effect.provideService(Tracer.Tracer, tracer))
+  })
 })
