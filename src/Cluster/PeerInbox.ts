@@ -80,7 +80,7 @@ export const listen = Effect.fnUntraced(function* (options: PeeringOptions) {
         }
         return
       case "PeerDown":
-        if (up.delete(event.peer)) options.lines.down(event.peer, transport.trouble(event.peer))
+        if (up.delete(event.peer)) options.lines.down(event.peer, event.why)
         options.onDown(event.peer)
         return
       case "BulkDown":

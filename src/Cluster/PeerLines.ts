@@ -7,8 +7,8 @@ import * as StateLines from "../Raft/node/StateLines.ts"
 /** Hears of the links to peers. */
 export interface PeerLines {
   readonly up: (peer: NodeId, address: string) => void
-  /** `trouble` is what went wrong, if that is known. */
-  readonly down: (peer: NodeId, trouble: string | undefined) => void
+  /** `why` is what ended the link, if that is known. */
+  readonly down: (peer: NodeId, why: string | undefined) => void
 }
 
 export const make = (options: {
@@ -21,9 +21,9 @@ export const make = (options: {
       lines.changed(peer, "up", (meanwhile) =>
         Effect.logInfo(`Connected to ${peer}${address === peer ? "" : ` at ${address}`}${meanwhile}`)
       ),
-    down: (peer, trouble) =>
+    down: (peer, why) =>
       lines.changed(peer, "down", (meanwhile) =>
-        Effect.logWarning(`Lost the connection to ${peer}${trouble === undefined ? "" : `: ${trouble}`}${meanwhile}`)
+        Effect.logWarning(`Lost the connection to ${peer}${why === undefined ? "" : `: ${why}`}${meanwhile}`)
       )
   }
 }

@@ -54,7 +54,12 @@ describe("the log of a node", () => {
       }
       yield* cluster.advance("2 seconds")
       isSaid(/^Info Took a snapshot through entry \d+: \d+ bytes in \d+ ms$/)
-      yield* cluster.on(leader, HttpClient.del(`/_admin/api/members/${gone}?force=true`))
+      const removal = Effect.gen(function* () {
+        const { headers } = yield* HttpClient.get("/_admin/api/members")
+        const change = HttpClientRequest.delete(`/_admin/api/members/${gone}?force=true`)
+        return yield* HttpClient.execute(HttpClientRequest.setHeader(change, "if-match", headers.etag ?? ""))
+      })
+      assert.strictEqual((yield* cluster.on(leader, removal)).status, 200)
       yield* cluster.advance("2 seconds")
       const others = cluster.nodes.filter((node) => node !== gone)
       isSaid(new RegExp(`^Info The voters are ${others.join(", ")}$`))

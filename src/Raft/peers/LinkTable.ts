@@ -24,8 +24,8 @@ export interface LinkTable {
    * nobody is told. An older one of a peer that started again was left half open, and goes down.
    */
   readonly raise: (link: PeerLink) => Effect.Effect<void>
-  /** Removes a link that has ended. */
-  readonly lower: (link: PeerLink) => void
+  /** Removes a link that has ended, and tells what ended it. */
+  readonly lower: (link: PeerLink, why?: string) => void
   /**
    * Refuses a link if another process with the same data directory still answers: somebody copied the directory, and
    * both processes would vote. The first one stays. A killed process answers no more, and its successor replaces it.
@@ -53,11 +53,11 @@ export const makeLinkTable = (): LinkTable => {
   const up: Record<Lane, Map<NodeId, PeerLink>> = { control: new Map(), bulk: new Map() }
   let handler: ((event: TransportEvent) => void) | undefined
 
-  const lower = (link: PeerLink): void => {
+  const lower = (link: PeerLink, why?: string): void => {
     const peer = link.hello.nodeId
     if (up[link.lane].get(peer) !== link) return
     up[link.lane].delete(peer)
-    if (link.lane === "control") handler?.({ _tag: "PeerDown", peer })
+    if (link.lane === "control") handler?.({ _tag: "PeerDown", peer, ...(why === undefined ? {} : { why }) })
     else if (up.control.has(peer)) handler?.({ _tag: "BulkDown", peer })
   }
   const replace = (link: PeerLink): Effect.Effect<void> =>

@@ -123,6 +123,7 @@ export const make = Effect.fnUntraced(function* (
     const link = makeLink(greeted, { lane, generation: connection.generation, encode })
     yield* links.refuseSecond(link)
     yield* links.raise(link)
+    let why: string | undefined
     return yield* link
       .run((message) => {
         const { nodeId } = link.hello
@@ -131,7 +132,14 @@ export const make = Effect.fnUntraced(function* (
         if (control === undefined || !isSameProcess(control.hello, link.hello)) return
         links.tell({ _tag: "Received", from: nodeId, message })
       })
-      .pipe(Effect.ensuring(Effect.sync(() => links.lower(link))))
+      .pipe(
+        Effect.tapError(({ message }) =>
+          Effect.sync(() => {
+            why = message
+          })
+        ),
+        Effect.ensuring(Effect.sync(() => links.lower(link, why)))
+      )
   }, Effect.scoped)
 
   const refusalOf = (address: string): string | undefined => {

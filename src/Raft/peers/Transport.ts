@@ -51,7 +51,8 @@ export const unformed: Membership = { clusterId: null, members: [] }
  */
 export type TransportEvent =
   | { readonly _tag: "PeerUp"; readonly peer: NodeId; readonly hello: Hello }
-  | { readonly _tag: "PeerDown"; readonly peer: NodeId }
+  /** `why` is what ended the link, for people, if that is known. */
+  | { readonly _tag: "PeerDown"; readonly peer: NodeId; readonly why?: string }
   | { readonly _tag: "BulkUp"; readonly peer: NodeId }
   | { readonly _tag: "BulkDown"; readonly peer: NodeId }
   /** A proven peer says that its cluster took the place of this node's: this node has to stop. */
