@@ -48,12 +48,14 @@ describe("under write load", () => {
             }
           })
         )
-        assert.deepStrictEqual([written.refused.size, written.unknown.size], [0, 0])
         const after = yield* Effect.forEach(nodes, clusterOf)
+        const said = nodes.map((node) => node.output()).join("\n")
         assert.deepStrictEqual(
           after.map(({ leader, term }) => [leader, term]),
-          nodes.map(() => [before.leader, before.term])
+          nodes.map(() => [before.leader, before.term]),
+          said
         )
+        assert.deepStrictEqual([written.refused.size, written.unknown.size], [0, 0], said)
         yield* verify(nodes, written)
 
         // The former authority is nobody's any more: a node with a certificate of it is not taken in.

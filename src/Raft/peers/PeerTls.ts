@@ -39,8 +39,9 @@ const ready = (socket: tls.TLSSocket, generation: number): PeerStream => {
   socket.on("error", () => {})
   socket.setNoDelay(true)
   socket.setTimeout(0)
-  const { raw } = socket.getPeerCertificate()
-  const certified = raw === undefined ? [] : nodesNamedBy(raw)
+  // Null once the connection has broken off, which the types do not know.
+  const certificate: Partial<tls.PeerCertificate> | null = socket.getPeerCertificate()
+  const certified = certificate?.raw === undefined ? [] : nodesNamedBy(certificate.raw)
   return { stream: socket, certified, untrusted: socket.authorized ? undefined : whyNot(socket), generation }
 }
 
