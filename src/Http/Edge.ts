@@ -113,7 +113,8 @@ export const make = Effect.fnUntraced(function* (
       return waitMs > 0 ? tooMany("principal", waitMs) : undefined
     },
     end: (visit, status) => {
-      if (status === 401 && showsCredential(visit)) {
+      // A command of the application may answer a caller who has signed in with 401 too.
+      if (status === 401 && visit.principal === undefined && showsCredential(visit)) {
         const key = visit.limited
         if (key !== undefined) failed.charge(key, nowMs())
       }

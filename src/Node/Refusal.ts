@@ -31,6 +31,7 @@ export const refuseSocket = (socket: Duplex, met: Problem): void => {
     `HTTP/1.1 ${met.status} ${STATUS_CODES[met.status]}`,
     `content-type: ${problemMediaType}`,
     `content-length: ${Buffer.byteLength(body)}`,
+    "x-content-type-options: nosniff",
     "connection: close"
   ]
   socket.end(`${head.join("\r\n")}\r\n\r\n${body}`)
@@ -45,6 +46,7 @@ export const refuseRequest = (response: ServerResponse, met: Problem): void => {
     ...met.headers,
     "content-type": problemMediaType,
     "content-length": body.length,
+    "x-content-type-options": "nosniff",
     connection: "close"
   })
   response.end(body)

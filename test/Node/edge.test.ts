@@ -150,6 +150,29 @@ describe("failed credentials of one address", () => {
   )
 })
 
+describe("an answer of 401 by the application itself", () => {
+  it.live("to a caller who has signed in says nothing of the credential", () =>
+    Effect.gen(function* () {
+      const { key } = yield* makeKey("ada")
+      for (let count = 0; count < 25; count++) {
+        assert.strictEqual((yield* send("GET", "/own", { key, from: "10.0.0.7" })).status, 401)
+      }
+      assert.strictEqual((yield* send("GET", paths.directly, { key, from: "10.0.0.7" })).status, 404)
+      // A bad credential counts there too.
+      for (let count = 0; count < 20; count++) yield* send("GET", "/own", { key: `${key}x`, from: "10.0.0.7" })
+      assert.strictEqual((yield* send("GET", "/own", { key, from: "10.0.0.7" })).status, 429)
+    }).pipe(
+      on({
+        routes: HttpRouter.add(
+          "GET",
+          "/own",
+          Effect.andThen(Http.caller, Effect.fail(Http.problem("unauthenticated", "Sign in again for this", {})))
+        )
+      })
+    )
+  )
+})
+
 describe("streams of one principal", () => {
   it.live("are 429 past 16, wherever they come from", () =>
     Effect.gen(function* () {
