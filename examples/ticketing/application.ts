@@ -17,11 +17,14 @@ export const application = {
   auth
 }
 
-/** Visitors use the application's own API. The derived one is under `/manage`: the rules of the models guard it. */
+/**
+ * Visitors use the application's own API. The derived one is under `/manage`: the rules of the models guard it. Operators are
+ * served here, unless the node has a listener for them.
+ */
 export const routes = Layer.mergeAll(
   page,
   HttpApiBuilder.layer(Api).pipe(Layer.provide([ticketsLayer, salesLayer])),
   Http.layerApi({ prefix: "/manage" }),
-  Http.layerDocs({ prefix: "/manage", apis: [Api], title: "Ticketing" }),
+  Http.layerOperators({ prefix: "/manage", apis: [Api], title: "Ticketing" }),
   Http.layerHealth
 )

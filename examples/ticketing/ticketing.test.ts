@@ -2,7 +2,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Option } from "effect"
 import { HttpClient, HttpClientRequest } from "effect/http"
-import { Http } from "lithair"
 import { TestCluster } from "lithair/testing"
 import { application, routes } from "./application.ts"
 import { Mailer } from "./confirmation.ts"
@@ -26,7 +25,7 @@ const openShow = (seats: number) =>
 
 /** The cluster, and the mails that its reactions sent. */
 const cluster = (mails: Array<string>) =>
-  TestCluster.layer({ ...application, routes: Layer.mergeAll(routes, Http.layerAdmin) }).pipe(
+  TestCluster.layer({ ...application, routes }).pipe(
     Layer.provide(handlers),
     Layer.provide(Layer.succeed(Mailer, { send: ({ to }) => Effect.sync(() => void mails.push(to)) }))
   )

@@ -9,6 +9,8 @@ export interface DemoOptions {
   readonly directory?: string
   /** A path to open on each node; `/docs` by default. */
   readonly path?: string
+  /** The URL of the documents of the node on a port; `/docs` on that port by default. */
+  readonly docs?: (port: number) => string
   /** Shell commands to try. */
   readonly curls?: ReadonlyArray<string>
 }
@@ -46,10 +48,12 @@ const isReady = (port: number) =>
     Effect.retry({ schedule: Schedule.spaced("50 millis"), times: 400 })
   )
 
-const welcome = ({ curls, directory, path }: Required<DemoOptions>) => `
+const docsDefault = (port: number): string => `http://127.0.0.1:${port}/docs`
+
+const welcome = ({ curls, directory, docs, path }: Required<DemoOptions>) => `
 Three nodes, one cluster. Write to any, read from any:
 
-${ports.map((port) => `  http://127.0.0.1:${port}${path}   docs: http://127.0.0.1:${port}/docs`).join("\n")}
+${ports.map((port) => `  http://127.0.0.1:${port}${path}   docs: ${docs(port)}`).join("\n")}
 
 ${curls.map((curl) => `  ${curl}`).join("\n")}
 
@@ -57,7 +61,7 @@ Ctrl-C stops all three; the data stays under ${directory}/.
 `
 
 /** Runs this process's script as three nodes until it is interrupted or one of them ends. */
-export const runDemo = ({ curls = [], directory = ".lithair", path = "/docs" }: DemoOptions) =>
+export const runDemo = ({ curls = [], directory = ".lithair", docs = docsDefault, path = "/docs" }: DemoOptions) =>
   Effect.gen(function* () {
     const nodes = yield* Effect.forEach(ports, (port) => startNode(directory, port))
     const anEnd = Effect.raceAll(
@@ -69,6 +73,6 @@ export const runDemo = ({ curls = [], directory = ".lithair", path = "/docs" }: 
     )
     const ready = Effect.forEach(ports, isReady, { concurrency: "unbounded", discard: true })
     yield* Effect.raceFirst(ready, anEnd)
-    yield* Console.log(welcome({ curls, directory, path }))
+    yield* Console.log(welcome({ curls, directory, docs, path }))
     return yield* anEnd
   }).pipe(Effect.scoped, Effect.provide(FetchHttpClient.layer))

@@ -2,7 +2,7 @@
 import { join } from "node:path"
 import { assert, type Vitest } from "@effect/vitest"
 import { Effect } from "effect"
-import { eventually, expectThat, leaderOf, startCluster } from "../processes/Processes.ts"
+import { eventually, expectThat, startCluster } from "../processes/Processes.ts"
 import { output, Project } from "./Project.ts"
 
 const showId = "00000000-0000-4000-8000-000000000001"
@@ -26,7 +26,9 @@ export const ticketingCases = (it: Vitest.MethodsNonLive<Project>): void => {
     Effect.gen(function* () {
       const { directory } = yield* Project
       const nodes = yield* startCluster(["node", "bun", "deno"], undefined, join(directory, "ticketing/main.ts"))
-      const leader = yield* leaderOf(nodes)
+      // The administration is on another port.
+      const { headers } = yield* nodes[0]!.request("GET", "/readyz")
+      const leader = nodes.find(({ id }) => id === headers.get("lithair-leader"))!
       const [follower, other] = nodes.filter((node) => node !== leader)
 
       const show = { id: showId, title: "Hamlet", seats: 1 }
