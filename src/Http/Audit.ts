@@ -1,6 +1,6 @@
 /**
- * The audit log of a node: what operators did, and who was denied what. Each is one line of the node's log, whose
- * annotations say who, what, from where, and how it ended. It never holds a credential, a query or a record. Lines of
+ * The audit log of a node: what operators did, and who was denied what. Each is one line of the node's log, with JSON that
+ * says who, what, from where, and how it ended. It never holds a credential, a query or a record. Lines of
  * denials are bounded, since anybody can cause them; all of them are counted. docs/access.md, "Audit log".
  */
 import { Clock, Effect } from "effect"
@@ -32,28 +32,22 @@ export interface Audit {
 export const denialsMaxCount = 20
 export const denialsWindowMs = 10_000
 
-/** What a line quotes of an id at most. */
+/** What a line quotes of a text at most. */
 const shownMax = 200
 
-/** A text that came from outside, on one line. */
-const quoted = (text: string): string =>
-  text
-    .slice(0, shownMax)
-    .replaceAll(/[\p{Cc}\p{Zl}\p{Zp}]/gu, (each) => `\\u${each.charCodeAt(0).toString(16).padStart(4, "0")}`)
+const cut = (_: string, value: unknown): unknown => (typeof value === "string" ? value.slice(0, shownMax) : value)
 
-const quotedAll = (details: Details): Details =>
-  Object.fromEntries(
-    Object.entries(details).map(([name, value]) => [
-      name,
-      typeof value === "string" ? quoted(value) : Array.isArray(value) ? value.map(quoted) : value
-    ])
-  )
+/** One line of JSON, also for readers that end lines at U+0085 or U+2028, which JSON does not escape by itself. */
+const lineOf = (audit: "act" | "denied", visit: Visit | undefined, who: string, more: Details): string => {
+  const what = `${visit?.method ?? "?"} ${visit?.route ?? "?"}`
+  const line = { audit, who, what, from: visit?.address?.text ?? "unknown", ...more }
+  return `Audit: ${JSON.stringify(line, cut).replaceAll(/[\p{Cc}\p{Zl}\p{Zp}]/gu, escaped)}`
+}
 
-const lineOf = (visit: Visit | undefined, who: string) => ({
-  who: quoted(who),
-  what: `${visit?.method ?? "?"} ${visit?.route ?? "?"}`,
-  from: visit?.address?.text ?? "unknown"
-})
+const escaped = (letter: string): string => `\\u${letter.charCodeAt(0).toString(16).padStart(4, "0")}`
+
+const outcomeOf = (outcome: number | Problem): Details =>
+  typeof outcome === "number" ? { status: outcome } : { status: outcome.status, problem: outcome.kind }
 
 /** Makes the audit log of a node. */
 export const make = (): Audit => {
@@ -71,14 +65,7 @@ export const make = (): Audit => {
 
   return {
     acted: (visit, { details, outcome, who }) =>
-      Effect.logInfo("An operator acted").pipe(
-        Effect.annotateLogs({
-          audit: "act",
-          ...lineOf(visit, who),
-          ...quotedAll(details),
-          ...(typeof outcome === "number" ? { status: outcome } : { status: outcome.status, problem: outcome.kind })
-        })
-      ),
+      Effect.logInfo(lineOf("act", visit, who, { ...details, ...outcomeOf(outcome) })),
     denied: Effect.fnUntraced(function* (visit, denial, met) {
       count(denial)
       const nowMs = yield* Clock.currentTimeMillis
@@ -93,15 +80,8 @@ export const make = (): Audit => {
         return
       }
       loggedCount += 1
-      yield* Effect.logWarning("A request was denied").pipe(
-        Effect.annotateLogs({
-          audit: "denied",
-          ...lineOf(visit, visit?.principal ?? "anonymous"),
-          status: met.status,
-          problem: met.kind,
-          ...labelsOf(denial)
-        })
-      )
+      const who = visit?.principal ?? "anonymous"
+      yield* Effect.logWarning(lineOf("denied", visit, who, { ...labelsOf(denial), ...outcomeOf(met) }))
     }),
     denials: () => Array.from(counts.values(), ({ count, denial }) => ({ ...denial, count }))
   }
