@@ -84,7 +84,6 @@ const timed = [
   "test/processes/compositionEnds.test.ts",
   "test/processes/draining.test.ts",
   "test/processes/edges.test.ts",
-  "test/processes/leases.test.ts",
   "test/processes/liveness.test.ts",
   "test/processes/overload.test.ts",
   "test/processes/raw.test.ts",
