@@ -6,8 +6,9 @@ import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
-import { Data, Effect, Schedule, type Scope } from "effect"
+import { Effect, Schedule, type Scope } from "effect"
 import { bundleOf } from "./Bundle.ts"
+import { exchange, NoAnswer } from "./Exchange.ts"
 
 export type Runtime = "node" | "bun" | "deno"
 
@@ -28,9 +29,6 @@ export interface Answer {
   // biome-ignore lint/suspicious/noExplicitAny: the tests say what they expect of a body
   readonly body: any
 }
-
-/** The node gave no answer: it is not there, or died before it answered. */
-export class NoAnswer extends Data.TaggedError("NoAnswer")<{ readonly cause: unknown }> {}
 
 export interface TestNode {
   readonly runtime: Runtime
@@ -65,21 +63,19 @@ export const freePort = Effect.callback<number>((resume) => {
 
 const request =
   (url: string) =>
-  (method: string, path: string, options: RequestOptions = {}) =>
-    Effect.tryPromise({
-      try: async (signal): Promise<Answer> => {
-        const { body, headers } = options
-        const response = await fetch(url + path, {
-          method,
-          signal: AbortSignal.any([signal, AbortSignal.timeout(options.timeoutMs ?? 10_000)]),
-          headers: { ...(body === undefined ? {} : { "content-type": "application/json" }), ...headers },
-          ...(body === undefined ? {} : { body: typeof body === "string" ? body : JSON.stringify(body) })
+  (method: string, path: string, options: RequestOptions = {}): Effect.Effect<Answer, NoAnswer> => {
+    const { body: value, headers, timeoutMs } = options
+    const body = value === undefined || typeof value === "string" ? value : JSON.stringify(value)
+    const type = body === undefined ? {} : { "content-type": "application/json" }
+    return Effect.flatMap(
+      exchange(url + path, { method, body, headers: { ...type, ...headers }, timeoutMs }),
+      ({ headers, status, text }) =>
+        Effect.try({
+          try: () => ({ status, headers, body: text === "" ? undefined : JSON.parse(text) }),
+          catch: (cause) => new NoAnswer({ cause })
         })
-        const text = await response.text()
-        return { status: response.status, headers: response.headers, body: text === "" ? undefined : JSON.parse(text) }
-      },
-      catch: (cause) => new NoAnswer({ cause })
-    })
+    )
+  }
 
 /** Starts a cluster whose nodes run on these runtimes, waits until all are ready, and stops them with the scope. */
 export const startCluster = (

@@ -7,6 +7,7 @@ import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { Effect } from "effect"
 import { bundleOf } from "./Bundle.ts"
+import { type Asked, exchange } from "./Exchange.ts"
 import { eventually, expectThat, type Runtime } from "./Processes.ts"
 
 const bin = (name: Runtime) => fileURLToPath(new URL(`../../node_modules/.bin/${name}`, import.meta.url))
@@ -67,22 +68,8 @@ export const startProgram = Effect.fnUntraced(function* (options: {
   } satisfies Program
 })
 
-/** An answer over HTTP. */
-export interface Answered {
-  readonly status: number
-  readonly headers: Headers
-  readonly text: string
-}
-
 /** Asks a server of this host. */
-export const ask = (port: number, path: string, init: RequestInit = {}) =>
-  Effect.tryPromise(async (signal): Promise<Answered> => {
-    const response = await fetch(`http://127.0.0.1:${port}${path}`, {
-      ...init,
-      signal: AbortSignal.any([signal, AbortSignal.timeout(10_000)])
-    })
-    return { status: response.status, headers: response.headers, text: await response.text() }
-  })
+export const ask = (port: number, path: string, asked: Asked = {}) => exchange(`http://127.0.0.1:${port}${path}`, asked)
 
 /** Sends JSON. */
 export const post = (port: number, path: string, body: unknown, headers: Record<string, string> = {}) =>

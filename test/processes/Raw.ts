@@ -1,7 +1,8 @@
 /** Requests as no well-behaved client sends them: any path, any bytes, in any pieces. */
 import { request } from "node:http"
 import { Effect } from "effect"
-import { type Answer, NoAnswer, type TestNode } from "./Processes.ts"
+import { NoAnswer } from "./Exchange.ts"
+import type { Answer, TestNode } from "./Processes.ts"
 
 export interface RawRequest {
   readonly method?: string

@@ -7,7 +7,8 @@ import { Effect, type Schema } from "effect"
 import * as History from "../../src/Testing/History.ts"
 import type { Profile } from "../../src/Testing/simulator/Profile.ts"
 import { seeded } from "../Machine/Seeded.ts"
-import type { Answer, NoAnswer, TestNode } from "./Processes.ts"
+import type { NoAnswer } from "./Exchange.ts"
+import type { Answer, TestNode } from "./Processes.ts"
 
 export interface Recorded {
   readonly events: Array<History.Event>
@@ -209,6 +210,6 @@ const endingOf = ({ op }: Request, answer: Answer): Ending => {
 
 /** A node that nobody listens for did nothing; a read does nothing in any case. */
 const endingWithout = ({ op }: Request, { cause }: NoAnswer): Ending => {
-  const code = cause instanceof Error && cause.cause instanceof Error && "code" in cause.cause ? cause.cause.code : ""
+  const code = cause instanceof Error && "code" in cause ? cause.code : ""
   return { type: op === "read" || code === "ECONNREFUSED" ? "fail" : "info" }
 }

@@ -1,6 +1,7 @@
 /** Runs the programs of examples/compose as users do, on each runtime: each composition serves its routes and ends in order. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
+import type { Asked } from "./Exchange.ts"
 import { eventually, expectThat, freePort, type Runtime } from "./Processes.ts"
 import { ask, type Program, post, startProgram, temporaryDirectory, whenOk } from "./Programs.ts"
 
@@ -44,7 +45,7 @@ for (const runtime of runtimes) {
         const program = yield* startProgram({ runtime, script, args, cwd: yield* temporaryDirectory })
         yield* whenOk(program, port, "/readyz")
         const asAda = { headers: { authorization: "Bearer secret" } }
-        const statuses = (paths: ReadonlyArray<string>, init?: RequestInit) =>
+        const statuses = (paths: ReadonlyArray<string>, init?: Asked) =>
           Effect.forEach(paths, (path) => Effect.map(ask(port, path, init), ({ status }) => status))
         const guarded = ["/v1/api/products", "/shop/total", "/hello"]
         assert.deepStrictEqual(yield* statuses(guarded), [401, 401, 401])
