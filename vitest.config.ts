@@ -78,19 +78,22 @@ const mutation = "test/mutation/**/*.test.ts"
 /** They start processes of their own, and mostly wait for them: several files at a time keep the cores busy. */
 const processes = ["test/processes/**/*.test.ts", "test/package/**/*.test.ts"]
 
-/** They hold real clusters to a time, or need all cores: two files at a time, and in the gate one. */
+/** They hold real clusters to a time: two files at a time, and in the gate one. */
 const timed = [
   "test/processes/cluster.test.ts",
   "test/processes/compositionEnds.test.ts",
   "test/processes/draining.test.ts",
   "test/processes/edges.test.ts",
   "test/processes/liveness.test.ts",
-  "test/processes/overload.test.ts",
   "test/processes/raw.test.ts",
   "test/processes/rolling.test.ts",
   "test/processes/rotation.test.ts"
 ]
-const gone = [...slow, ...timed].filter((file) => !existsSync(file))
+
+/** They keep all cores busy themselves, so nothing else would have time beside them. */
+const alone = ["test/processes/overload.test.ts"]
+
+const gone = [...slow, ...timed, ...alone].filter((file) => !existsSync(file))
 if (gone.length > 0) throw new Error(`vitest.config.ts names tests that are not there: ${gone.join(", ")}`)
 
 /** Made by test/processes/bundled.ts. */
@@ -167,12 +170,13 @@ export default defineConfig({
           ...ofProcesses,
           name: "processes",
           include: processes,
-          exclude: [...exclude, ...timed],
+          exclude: [...exclude, ...timed, ...alone],
           maxWorkers: 2 * availableParallelism(),
           sequence: { groupOrder: 1 }
         }
       },
-      { test: { ...ofProcesses, name: "timed", include: timed, maxWorkers: 2, sequence: { groupOrder: 2 } } }
+      { test: { ...ofProcesses, name: "timed", include: timed, maxWorkers: 2, sequence: { groupOrder: 2 } } },
+      { test: { ...ofProcesses, name: "alone", include: alone, maxWorkers: 1, sequence: { groupOrder: 3 } } }
     ]
   }
 })

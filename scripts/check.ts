@@ -2,7 +2,7 @@
  * The one gate: format and lint, types, the examples in docs, all tests on Node, and the portable ones on Bun and Deno.
  * The last line counts passed and failed tests over all parts.
  */
-import { inside, portable, processes, timed } from "./nodeTests.ts"
+import { alone, inside, portable, processes, timed } from "./nodeTests.ts"
 import { binary, runAll, tests } from "./Parts.ts"
 
 /** `npm test` runs a fifth of them (test/Testing/simulator.test.ts). */
@@ -14,7 +14,7 @@ await runAll([
   [{ name: "examples in docs", command: [binary("node"), "scripts/docExamples.ts"] }],
   [tests(processes), tests({ ...inside, env })],
   // One file at a time on a machine that does nothing else.
-  [tests({ ...timed, flags: ["--no-file-parallelism"] })],
+  [tests({ ...timed, projects: [...timed.projects, ...alone.projects], flags: ["--no-file-parallelism"] })],
   // Bun's child processes do not carry vitest's messages, its threads do.
   [tests({ runtime: "Bun", command: [binary("bun"), "--bun"], projects: portable, flags: ["--pool=threads"] })],
   [tests({ runtime: "Deno", command: [binary("deno"), "run", "-A"], projects: portable })]

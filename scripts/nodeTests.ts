@@ -1,4 +1,4 @@
-/** The tests on Node in three parts, of which the first two run beside each other. */
+/** The tests on Node in parts. Those that wait for processes leave the processor to those that fill it. */
 import { binary, type Run } from "./Parts.ts"
 
 const node = { runtime: "Node", command: [binary("node")] }
@@ -9,8 +9,11 @@ export const portable = ["fast", "slow"]
 /** They start processes and mostly wait for them. */
 export const processes: Run = { ...node, what: "processes", projects: ["processes"] }
 
-/** They fill the processor, so they take what the processes leave of it. Two are of the repository. */
+/** They fill the processor, so they run behind the processes. Tidy and mutation tests are of the repository, and not of a runtime. */
 export const inside: Run = { ...node, projects: [...portable, "tidy", "mutation"], isBehind: true }
 
-/** They hold real clusters to a time. */
+/** They hold real clusters to a time: tests behind them, which wait for them, do not disturb that. */
 export const timed: Run = { ...node, what: "timed", projects: ["timed"] }
+
+/** They keep all cores busy themselves. */
+export const alone: Run = { ...node, what: "alone", projects: ["alone"] }
