@@ -99,7 +99,7 @@ export const plantedFaults: ReadonlyArray<PlantedFault> = [
   {
     name: "a vote for a log that is behind",
     breaks: "§5.4.1",
-    fromSeed: 126,
+    fromSeed: 240,
     seedsCount: 20,
     file: "src/Raft/core/Election.ts",
     find: `    upToDate && isFree && mayElect`,

@@ -16,7 +16,7 @@ export const plantedShellFaults: ReadonlyArray<PlantedFault> = [
   {
     name: "a write is called durable before it is synced",
     breaks: "C1, C2",
-    fromSeed: 105,
+    fromSeed: 12,
     seedsCount: 20,
     file: "src/Raft/node/LogWriter.ts",
     find: `    beganMs = options.nowMs()
