@@ -14,6 +14,7 @@ import type { Tables } from "../Machine/Tables.ts"
 import type { Descriptor } from "../Model/Descriptor.ts"
 import type { EncodedRecord } from "../Model/EncodedRecord.ts"
 import { answerBy, type Problem, responds } from "../Problem.ts"
+import type * as Freshness from "./Freshness.ts"
 import { problemOfRejection } from "./RejectionProblem.ts"
 
 /** The caller may not read this. Answers with 401 or 403. */
@@ -28,6 +29,15 @@ export class AccessDenied extends Data.TaggedError("AccessDenied")<{ readonly re
     return answerBy(this.toProblem())
   }
 }
+
+/** The value of a read, and the index of the replicated log that it reflects. */
+export interface Read<A> extends Freshness.Freshness {
+  readonly value: A
+  readonly logIndex: number
+}
+
+/** Why a read is not answered: this node cannot, or the caller may not. */
+export type ReadFailure = Freshness.ReadFailure | AccessDenied
 
 /** The state that a read is judged by. */
 export interface Judging {

@@ -7,7 +7,6 @@ import { Clock, Context, Effect, Exit, FiberSet, Layer, Result } from "effect"
 import type { Caller } from "../Access/Caller.ts"
 import type { Folded } from "../Access/fold.ts"
 import { Member } from "../Cluster/Member.ts"
-import type { LogCorrupt, LogFailed } from "../EventStore/LogStore.ts"
 import { LocalNode } from "../Local/LocalNode.ts"
 import { sentBy } from "../Machine/Command.ts"
 import type { ListSource } from "../Machine/List.ts"
@@ -29,34 +28,18 @@ import {
 import * as Freshness from "./Freshness.ts"
 import { collectParts } from "./LocalUpkeep.ts"
 import * as MixedRecords from "./MixedRecords.ts"
-import { type AccessDenied, isReadable, readReach } from "./Reading.ts"
-import * as RecordHistory from "./RecordHistory.ts"
+import * as Past from "./Past.ts"
+import { isReadable, type Read, type ReadFailure, readReach } from "./Reading.ts"
+import type * as RecordHistory from "./RecordHistory.ts"
 import { RecordUnreadable } from "./RecordUnreadable.ts"
 import { sourceOf } from "./Sources.ts"
 import { beginAt, operationOf } from "./Submitting.ts"
 import * as Transactions from "./Transactions.ts"
 
 export { type Change, type Changed, type ChangeFailure, Refused, type Shown } from "./Changed.ts"
-export { AccessDenied } from "./Reading.ts"
+export type { PastFailure } from "./Past.ts"
+export { AccessDenied, type Read, type ReadFailure } from "./Reading.ts"
 export type { Transacted, TransactionChange } from "./Transactions.ts"
-
-/** The value of a read, and the index of the replicated log that it reflects. */
-export interface Read<A> extends Freshness.Freshness {
-  readonly value: A
-  readonly logIndex: number
-}
-
-/** Why a read is not answered: this node cannot, or the caller may not. */
-export type ReadFailure = Freshness.ReadFailure | AccessDenied
-
-/** Why the past of a record cannot be read. */
-export type PastFailure =
-  | ReadFailure
-  | RecordUnreadable
-  | RecordHistory.RecordErased
-  | RecordHistory.HistoryGone
-  | RecordHistory.HistoryLong
-  | RecordHistory.NotAPlace
 
 /** Reads and changes the encoded records of all models of this node, for a caller whose rights it enforces. */
 export class Records extends Context.Service<
@@ -97,7 +80,7 @@ export class Records extends Context.Service<
       id: string,
       asked: { readonly place: RecordHistory.Place; readonly limit: number },
       consistency: Freshness.Consistency
-    ) => Begin<Read<RecordHistory.HistoryPage | undefined>, PastFailure>
+    ) => Begin<Read<RecordHistory.HistoryPage | undefined>, Past.PastFailure>
     /** {@link beginHistory} as an Effect. */
     readonly history: (
       caller: Caller,
@@ -105,7 +88,7 @@ export class Records extends Context.Service<
       id: string,
       asked: { readonly place: RecordHistory.Place; readonly limit: number },
       consistency?: Freshness.Consistency
-    ) => Effect.Effect<Read<RecordHistory.HistoryPage | undefined>, PastFailure>
+    ) => Effect.Effect<Read<RecordHistory.HistoryPage | undefined>, Past.PastFailure>
     /** Reads a record as it was; undefined if there was none then. It has no local fields. */
     readonly beginPast: (
       caller: Caller,
@@ -113,7 +96,7 @@ export class Records extends Context.Service<
       id: string,
       moment: RecordHistory.Moment,
       consistency: Freshness.Consistency
-    ) => Begin<Read<Shown | undefined>, PastFailure>
+    ) => Begin<Read<Shown | undefined>, Past.PastFailure>
     /** {@link beginPast} as an Effect. */
     readonly past: (
       caller: Caller,
@@ -121,7 +104,7 @@ export class Records extends Context.Service<
       id: string,
       moment: RecordHistory.Moment,
       consistency?: Freshness.Consistency
-    ) => Effect.Effect<Read<Shown | undefined>, PastFailure>
+    ) => Effect.Effect<Read<Shown | undefined>, Past.PastFailure>
     /** All records of a model that the caller may read, with the fields that it sees. Use them at once, before any other code runs. */
     readonly beginSource: (
       caller: Caller,
@@ -165,15 +148,6 @@ const make = Effect.gen(function* () {
         )
   }
 
-  const pasts = {
-    replicated: RecordHistory.make({
-      entry: (index) => Effect.map(member.feed.entry(index), (found) => found?.transaction)
-    }),
-    local: RecordHistory.make({ entry: local.entry })
-  }
-  const pastOf = ({ mode }: Descriptor) => (mode === "local" ? pasts.local : pasts.replicated)
-  const tablesOf = ({ mode }: Descriptor) => (mode === "local" ? local.tables : member.tables)
-
   /** The fields of a model that the caller does not see: no answer has them. */
   const unseenOf = (caller: Caller, descriptor: Descriptor) => unseenBy(member.policy, caller, descriptor)
   const seenBy = <A extends Shown>(caller: Caller, descriptor: Descriptor, shown: A): A => {
@@ -212,89 +186,7 @@ const make = Effect.gen(function* () {
         : flatMapOutcome(beginFreshen(consistency), readNow)(settle)
     }
 
-  /** The newest version of a record, deleted or not; undefined if this release cannot read it. */
-  const lastOf = (descriptor: Descriptor, id: string, newest: RecordHistory.Step) => {
-    const asked = { place: { afterVersion: newest.version - 1 }, limit: 1, newest, skipsUnreadable: true }
-    return Effect.map(readable(pastOf(descriptor).page(descriptor, id, asked)), ({ items }) => items[0])
-  }
-
-  const history: Records["Service"]["history"] = Effect.fnUntraced(function* (
-    caller,
-    descriptor,
-    id,
-    asked,
-    consistency = Freshness.linearizable
-  ) {
-    const newest = (reach: Folded | undefined) =>
-      Exit.succeed({ reach, step: RecordHistory.newestOf(tablesOf(descriptor), descriptor, id) })
-    const found = yield* outcomeOf(beginRead(caller, descriptor, consistency, newest))
-    const { reach, step } = found.value
-    if (step === undefined) return { ...found, value: undefined }
-    const unseen = unseenOf(caller, descriptor)
-    const seen = (past: RecordHistory.Past): RecordHistory.Past =>
-      past.record === undefined || unseen.length === 0 ? past : { ...past, record: without(unseen, past.record) }
-    const skipsUnreadable = reach !== undefined
-    const pageOf = (place: RecordHistory.Place, limit: number) =>
-      readable(pastOf(descriptor).page(descriptor, id, { place, limit, newest: step, skipsUnreadable }))
-    if (reach === undefined) {
-      const page = yield* pageOf(asked.place, asked.limit)
-      return { ...found, value: { ...page, items: page.items.map(seen) } }
-    }
-    const isSeen = ({ record }: RecordHistory.Past) =>
-      record !== undefined && isReadable(reach, descriptor, { id, record })
-    // The past of a record that the caller may not read now, or could not read when it was deleted, tells nothing.
-    const last = yield* lastOf(descriptor, id, step)
-    if (last === undefined || !isSeen(last)) return { ...found, value: undefined }
-    const page = yield* pageOf(asked.place, asked.limit)
-    const items = page.items.filter(isSeen)
-    const isComplete = page.isComplete && items.length === page.items.length
-    return { ...found, value: { ...page, items: items.map(seen), isComplete } }
-  })
-
-  const past: Records["Service"]["past"] = Effect.fnUntraced(function* (
-    caller,
-    descriptor,
-    id,
-    moment,
-    consistency = Freshness.linearizable
-  ) {
-    const newest = (reach: Folded | undefined) => {
-      const step = RecordHistory.newestOf(tablesOf(descriptor), descriptor, id)
-      return Exit.succeed(
-        step === undefined ? undefined : { reach, step, row: get(tablesOf(descriptor), descriptor.name, id) }
-      )
-    }
-    const { value, ...how } = yield* outcomeOf(beginRead(caller, descriptor, consistency, newest))
-    if (value === undefined) return { ...how, value: undefined }
-    const { reach, row, step } = value
-    const current =
-      row === undefined
-        ? undefined
-        : Result.mapError(showRow(descriptor, row), unreadable({ model: descriptor.name, id }))
-    if (reach !== undefined) {
-      // A caller who may not read the record now, or could not when it was deleted, may not read its past either.
-      const last =
-        current === undefined
-          ? yield* lastOf(descriptor, id, step)
-          : Result.getOrUndefined(Result.map(current, (record) => ({ record })))
-      if (last?.record === undefined) return { ...how, value: undefined }
-      if (!isReadable(reach, descriptor, { id, record: last.record })) return { ...how, value: undefined }
-    }
-    // The newest version is here, whatever is retained.
-    if (row !== undefined && current !== undefined && "version" in moment && moment.version === row.version) {
-      if (Result.isFailure(current)) return yield* new RecordUnreadable(current.failure)
-      return { ...how, value: seenBy(caller, descriptor, shown(descriptor, current.success, row.version, undefined)) }
-    }
-    const found = readable(pastOf(descriptor).at(descriptor, id, { moment, newest: step }))
-    // A version that cannot be read cannot be judged either.
-    const then = yield* reach === undefined
-      ? found
-      : Effect.catchTag(found, "RecordUnreadable", () => Effect.succeed(undefined))
-    if (then === undefined || !isReadable(reach, descriptor, { id, record: then.record })) {
-      return { ...how, value: undefined }
-    }
-    return { ...how, value: seenBy(caller, descriptor, shown(descriptor, then.record, then.version, undefined)) }
-  })
+  const { history, past } = Past.make(logs, { beginRead, unseenOf })
 
   const beginChange: Records["Service"]["beginChange"] = (caller, descriptor, asked) => (settle) => {
     const { mode } = descriptor
@@ -356,11 +248,3 @@ const make = Effect.gen(function* () {
 
 /** Makes the service for the models that the member and the local node have. */
 export const layer: Layer.Layer<Records, never, Member | LocalNode> = Layer.effect(Records, make)
-
-/** A node that cannot read its log may end soon; another one can. No message names a file. */
-const readable = <A>(
-  effect: Effect.Effect<A, RecordHistory.HistoryFailure>
-): Effect.Effect<A, Exclude<RecordHistory.HistoryFailure, LogFailed | LogCorrupt> | Freshness.NotCaughtUp> =>
-  Effect.catchTags(effect, { LogFailed: () => Effect.fail(unread), LogCorrupt: () => Effect.fail(unread) })
-
-const unread = new Freshness.NotCaughtUp({ message: "This node cannot read its log now: ask another node" })

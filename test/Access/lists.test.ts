@@ -6,6 +6,7 @@ import { fold } from "../../src/Access/fold.ts"
 import * as Access from "../../src/Access.ts"
 import { isWithin } from "../../src/Machine/Guard.ts"
 import type { ListRequest, ListSource } from "../../src/Machine/List.ts"
+import * as List from "../../src/Machine/List.ts"
 import type { OrderBy } from "../../src/Machine/Order.ts"
 import * as Model from "../../src/Model.ts"
 import { ask, byId, counting, idsOf, list, walk } from "../Machine/Listing.ts"
@@ -127,6 +128,27 @@ describe("a list under a rule", () => {
       assert.isAbove(written.looks(), 0)
       assert.strictEqual(ruled.looks(), written.looks())
     }
+  })
+
+  it("leaves out a record that this release cannot read, and counts it not: no rule can be asked about it", () => {
+    const { source, table } = notes(11, 40)
+    const readable = idsOf({ ...source, reach: reachOf(row.owner.eq(who.id)) } as ListSource)
+    const [corrupt, ...others] = readable
+    const held = table.rows.get(corrupt!)!
+    const { rank: _, ...torn } = held.data
+    table.rows.set(corrupt!, { ...held, data: torn })
+    const restricted = { ...source, reach: reachOf(row.owner.eq(who.id)) } as ListSource
+    for (const orderBy of orders) {
+      const found = list(
+        restricted,
+        ask({ orderBy: orderBy as ListRequest["orderBy"], limit: 1_000, countsTotal: true })
+      )
+      assert.deepStrictEqual(found.rows.map(({ id }) => id).sort(), others.toSorted())
+      assert.strictEqual(found.total, others.length)
+    }
+    // A reader of every record hears which one cannot be read.
+    const met = List.list(source, ask({ limit: 1_000 }))
+    assert.deepInclude(Result.isFailure(met) ? met.failure : {}, { id: corrupt })
   })
 
   it("of several branches finds a page in the order of ids without a look at the rest", () => {

@@ -146,6 +146,25 @@ describe("changes under a rule", () => {
     }).pipe(provide)
   )
 
+  it.effect("start over for a reader of some records when one is erased, and tell who reads all of them", () =>
+    Effect.gen(function* () {
+      const { ada, on, sam } = yield* people
+      yield* on(
+        "n1",
+        Effect.gen(function* () {
+          const own = yield* following(principal(ada.principal), { initial: true })
+          const staff = yield* following(principal(sam.principal, ["staff"]))
+          const erasing = ask("POST", "/_admin/api/erasures", { body: { model: "Note", id: "of-bob" } })
+          assert.include([200, 201, 202], (yield* erasing).status)
+          yield* Effect.sleep("1 second")
+          assert.include(JSON.stringify(own.fiber.pollUnsafe()), "changes-gone")
+          assert.notInclude(JSON.stringify(own.told), "of-bob")
+          assert.deepStrictEqual(briefly(staff.told), ["erased of-bob"])
+        }).pipe(Effect.scoped)
+      )
+    }).pipe(provide)
+  )
+
   it.effect("show a masked field to those of its roles alone", () =>
     Effect.gen(function* () {
       const { ada, on } = yield* people
