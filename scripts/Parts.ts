@@ -28,6 +28,7 @@ interface Outcome {
 
 const root = fileURLToPath(new URL("..", import.meta.url))
 const directory = mkdtempSync(join(tmpdir(), "lithair-check-"))
+process.on("exit", () => rmSync(directory, { recursive: true, force: true }))
 
 /** Node keeps what it has compiled here. The workers of the tests all load Effect, vitest and the sources. */
 const compiled = { NODE_COMPILE_CACHE: join(directory, "compiled") }
@@ -125,7 +126,6 @@ export const runAll = async (steps: ReadonlyArray<ReadonlyArray<Part>>): Promise
   const startedMs = performance.now()
   const outcomes: Array<Outcome> = []
   for (const parts of steps) outcomes.push(...(await runStep(parts)))
-  rmSync(directory, { recursive: true })
 
   console.log("\n# all parts")
   for (const { failedCount, name, passedCount, seconds } of outcomes) {
