@@ -8,7 +8,6 @@ import { type Problem, problem } from "../Problem.ts"
 import * as Histogram from "../Raft/node/Histogram.ts"
 import { AnswerTurn, Reserve, Turn } from "./Body.ts"
 import { AwaitedBodies, type Bodies, make as makeBodies } from "./BodyDeadline.ts"
-import * as Turns from "./Turns.ts"
 
 /** The most requests under way. The node refuses more. */
 export const requestsMaxCount = 4096
@@ -62,8 +61,6 @@ export interface Admission {
   readonly underWay: () => number
   /** The bodies that requests wait for. */
   readonly bodies: Bodies
-  /** The turns of connections whose requests are answered. */
-  readonly turns: Turns.Turns
   /** Runs the handler of a request in its turn, or refuses the request before it begins. */
   readonly admit: <A, E, R>(handler: Effect.Effect<A, E, R>) => Effect.Effect<A, E | Problem, R>
 }
@@ -82,8 +79,6 @@ export const make: Effect.Effect<Admission, never, Scope.Scope> = Effect.gen(fun
   let underWayBytes = 0
   let answersBytes = 0
   const durations = Histogram.make()
-  const bodies = yield* makeBodies
-  const turns = yield* Turns.make(() => underWayCount - bodies.count())
 
   /** Whether one more request may begin now. The first request starts the slice. */
   const mayBegin = (): boolean => {
@@ -141,11 +136,11 @@ export const make: Effect.Effect<Admission, never, Scope.Scope> = Effect.gen(fun
         underWayCount -= 1
         underWayBytes -= ownBytes
         Histogram.record(durations, Histogram.secondsBetween(beganNanos, clock.monotonicTimeNanosUnsafe()))
-        turns.passed()
       }
     }
   }
 
+  const bodies = yield* makeBodies
   const awaitTurn = Effect.callback<void>((resume) => turn(() => resume(Effect.void)))
   const answerTurn = Effect.flatMap(awaitTurn, () => (hasRoom() ? Effect.void : Effect.fail(overloaded)))
   const shared = Context.make(Turn, awaitTurn).pipe(
@@ -170,7 +165,6 @@ export const make: Effect.Effect<Admission, never, Scope.Scope> = Effect.gen(fun
       response.on("close", sent)
     },
     bodies,
-    turns,
     admit: <A, E, R>(handler: Effect.Effect<A, E, R>) =>
       Effect.suspend((): Effect.Effect<A, E | Problem, R> => {
         const place = enter()

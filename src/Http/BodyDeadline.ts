@@ -37,8 +37,6 @@ export interface AwaitedBody {
 export interface Bodies {
   /** Counts the time of a body from now on, until the returned function is called. */
   readonly await: (body: AwaitedBody) => () => void
-  /** How many are awaited. */
-  readonly count: () => number
 }
 
 /** One list and one timer for all requests, until the scope closes: a timer for each would cost more than a small body. */
@@ -67,8 +65,7 @@ export const make: Effect.Effect<Bodies, never, Scope.Scope> = Effect.gen(functi
       waiting.set(number, { body, endMs: nowMs() + bodyTimeoutMs })
       isAny.openUnsafe()
       return () => void waiting.delete(number)
-    },
-    count: () => waiting.size
+    }
   }
 })
 

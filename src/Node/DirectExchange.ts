@@ -18,24 +18,14 @@ import type { Visit } from "../Http/Visit.ts"
 import type { Problem } from "../Problem.ts"
 import type { Forget } from "../Raft/node/Settle.ts"
 import { type Span, traceparentOf } from "../Raft/node/Tracing.ts"
-import type { Exchanges } from "./Exchanges.ts"
 import { dropRest } from "./Refusal.ts"
 
 /** Requests with these methods have no body that means anything. */
 const bodiless: ReadonlyArray<string | undefined> = ["GET", "DELETE"]
 const direct: ReadonlyArray<string | undefined> = [...bodiless, "POST", "PUT", "PATCH"]
 
-/** A request and its response on a connection of the server. */
-interface Exchange {
-  readonly request: IncomingMessage
-  readonly response: ServerResponse
-  /** Holds the connection back until its turn (Exchanges.ts). */
-  readonly hold: Exchanges["hold"]
-}
-
 /** Serves a request if it is for a direct endpoint. Returns false, with nothing done, if the router must serve it. */
-export const serveDirectly = (find: Find, exchange: Exchange): boolean => {
-  const { request } = exchange
+export const serveDirectly = (find: Find, request: IncomingMessage, response: ServerResponse): boolean => {
   const { headers, method = "", url = "" } = request
   if (!direct.includes(method) || url.charCodeAt(0) !== 0x2f) return false
   if (bodiless.includes(method) && mayHaveBody(request)) return false
@@ -52,9 +42,9 @@ export const serveDirectly = (find: Find, exchange: Exchange): boolean => {
   const refusal = edge.refusal(visit)
   const place = refusal === undefined ? admission.enter() : undefined
   const asked = { method, url: url.slice(endpoint.prefix.length), headers: head, caller: anonymous, visit }
-  const served = new DirectExchange(endpoint, asked, place, exchange)
-  if (place === undefined) served.refuse(refusal ?? overloaded)
-  else served.begin(place)
+  const exchange = new DirectExchange(endpoint, asked, place, request, response)
+  if (place === undefined) exchange.refuse(refusal ?? overloaded)
+  else exchange.begin(place)
   return true
 }
 
@@ -75,13 +65,13 @@ class DirectExchange {
   private readonly place: Place | undefined
   private readonly request: IncomingMessage
   private readonly response: ServerResponse
-  private readonly hold: Exchange["hold"]
 
   constructor(
     endpoint: MountedEndpoint,
     head: Head & { readonly visit: Visit },
     place: Place | undefined,
-    { hold, request, response }: Exchange
+    request: IncomingMessage,
+    response: ServerResponse
   ) {
     this.endpoint = endpoint
     const { tracing } = endpoint.serving
@@ -90,7 +80,6 @@ class DirectExchange {
     this.place = place
     this.request = request
     this.response = response
-    this.hold = hold
   }
 
   begin(place: Place): void {
@@ -236,8 +225,5 @@ class DirectExchange {
       response.write(body, encoding)
       dropRest(request, () => response.end())
     } else response.end(body, encoding)
-    const { turns } = this.endpoint.serving.admission
-    const isLast = isRefused || headers.connection !== undefined || !response.shouldKeepAlive
-    if (!isLast && turns.mustWait()) turns.wait({ release: this.hold() })
   }
 }

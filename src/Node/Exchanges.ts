@@ -28,14 +28,9 @@ export interface Exchanges {
   readonly whenAnswered: (act: () => void) => void
   /** Ends the reading of an incomplete body; the route then answers, and the connection closes. */
   readonly breakOff: (error: Error) => void
-  /**
-   * Begins no further request until the function that it returns is called, which tells whether the connection is open
-   * still. Nothing is read meanwhile, but on Bun, which reads a connection that is paused.
-   */
-  readonly hold: () => () => boolean
   /** Whether the client is still sending the body of the last request. */
   readonly isReceiving: () => boolean
-  /** Whether the connection is idle: every request that was read is answered, and the connection is read. */
+  /** Whether the connection is idle: every request that was read is answered. */
   readonly isIdle: () => boolean
 }
 
@@ -54,13 +49,11 @@ export const followConnection = (socket: Connection): Exchanges => {
   /** How much had been read when the last answer left. */
   let answeredBytes: number | undefined
   let isHeld = false
-  /** The connection waits for its turn. */
-  let isWaiting = false
 
-  const mustHold = (): boolean => isWaiting || underWay.length > waitingMaxCount + 1
+  const isTooMuch = (): boolean => underWay.length > waitingMaxCount + 1
   /** Reads the connection on, or not. A request that is read to its end resumes it too. */
   const readOrHold = (): void => {
-    if (mustHold()) {
+    if (isTooMuch()) {
       isHeld = true
       socket.pause()
     } else if (isHeld) {
@@ -71,7 +64,7 @@ export const followConnection = (socket: Connection): Exchanges => {
   const serveNext = (): void => {
     const [next] = underWay
     // After an answer with `Connection: close` the server must not begin another request.
-    if (next?.serve === undefined || !socket.writable || isWaiting) return
+    if (next?.serve === undefined || !socket.writable) return
     const { serve } = next
     next.serve = undefined
     serve()
@@ -88,7 +81,7 @@ export const followConnection = (socket: Connection): Exchanges => {
 
   ignoreErrors(socket)
   socket.on("resume", () => {
-    if (mustHold()) readOrHold()
+    if (isTooMuch()) readOrHold()
   })
   socket.on("end", () => {
     breakOff(new Error("The client closed its side before the body was complete"))
@@ -134,18 +127,8 @@ export const followConnection = (socket: Connection): Exchanges => {
       if (underWay.length === 0) act()
       else waiting = act
     },
-    hold: () => {
-      isWaiting = true
-      readOrHold()
-      return () => {
-        isWaiting = false
-        readOrHold()
-        serveNext()
-        return !socket.destroyed
-      }
-    },
     breakOff,
     isReceiving: () => last !== undefined && !last.request.complete,
-    isIdle: () => last !== undefined && !isWaiting && underWay.length === 0 && socket.bytesRead === answeredBytes
+    isIdle: () => last !== undefined && underWay.length === 0 && socket.bytesRead === answeredBytes
   }
 }

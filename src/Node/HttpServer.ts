@@ -120,21 +120,15 @@ export const makeServer = (
     }
     if (event !== "request" && event !== "checkContinue") return emit(event, ...args)
     const [request, response] = args as [IncomingMessage, ServerResponse]
-    const exchanges = exchangesOf(request.socket)
-    exchanges.begin(request, response, () => serveInTurn(event, request, response, exchanges.hold))
+    exchangesOf(request.socket).begin(request, response, () => serveInTurn(event, request, response))
     return true
   }
-  const serveInTurn = (
-    event: string,
-    request: IncomingMessage,
-    response: ServerResponse,
-    hold: Exchanges["hold"]
-  ): void => {
+  const serveInTurn = (event: string, request: IncomingMessage, response: ServerResponse): void => {
     if (!versions.includes(request.httpVersion)) {
       refuseRequest(response, invalidRequest(`This server does not take HTTP/${request.httpVersion}: use HTTP/1.1`))
     } else if (request.destroyed && !request.complete) refuseRequest(response, unreadable)
     else if (server.listenerCount("request") === 0) answerAlone(request, response, wasServed)
-    else if (event === "checkContinue" || find === undefined || !serveDirectly(find, { request, response, hold })) {
+    else if (event === "checkContinue" || find === undefined || !serveDirectly(find, request, response)) {
       emit(event, request, response)
     }
   }

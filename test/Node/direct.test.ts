@@ -14,7 +14,6 @@ import { NetAddress } from "effect/net"
 import * as Command from "../../src/Command.ts"
 import { requestsMaxCount } from "../../src/Http/Admission.ts"
 import { type Find, findIn } from "../../src/Http/DirectRoutes.ts"
-import { busyMaxCount } from "../../src/Http/Turns.ts"
 import * as Http from "../../src/Http.ts"
 import * as Lithair from "../../src/Lithair.ts"
 import * as Model from "../../src/Model.ts"
@@ -399,50 +398,6 @@ describe("the places of a node", () => {
       yield* untilPlaces(true)
       assert.match(yield* answerTo(whole), /^HTTP\/1\.1 201 /)
       for (const place of taken) place?.leave()
-    }).pipe(Effect.provide(serving(api)))
-  )
-})
-
-describe("a connection whose request is answered", () => {
-  const post = (id: string) => {
-    const body = `{"text":"t","id":"${id}"}`
-    return `POST /api/notes HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`
-  }
-
-  it.live("is read again in its turn, once fewer requests wait than help the node", () =>
-    Effect.gen(function* () {
-      const { admission } = yield* Http.Serving
-      const { port } = yield* Served
-      const connection = () => {
-        const socket = connect(port, "127.0.0.1")
-        socket.on("error", () => {})
-        const answers: Array<string> = []
-        socket.on("data", (bytes) => answers.push(...(String(bytes).match(/HTTP\/1\.1 \d+/g) ?? [])))
-        const answered = (count: number) =>
-          Effect.promise(async () => {
-            while (answers.length < count) await once(socket, "data")
-          })
-        return { socket, answers, answered }
-      }
-      const places = Array.from({ length: busyMaxCount }, () => admission.enter())
-      const one = connection()
-      one.socket.write(post("a"))
-      yield* one.answered(1)
-      one.socket.write(post("b"))
-      // A connection that is new is read, later than the other one would be.
-      const other = connection()
-      other.socket.write(post("c"))
-      yield* other.answered(1)
-      assert.strictEqual(one.answers.length, 1)
-      for (const place of places) place?.leave()
-      yield* one.answered(2)
-      assert.deepStrictEqual(
-        [...one.answers, ...other.answers],
-        Array.from({ length: 3 }, () => "HTTP/1.1 201")
-      )
-      other.socket.write(post("d"))
-      yield* other.answered(2)
-      for (const { socket } of [one, other]) socket.destroy()
     }).pipe(Effect.provide(serving(api)))
   )
 })
