@@ -228,7 +228,12 @@ export const make = Effect.fnUntraced(function* (
     const listening = yield* listenTls({ at: tls.listen, certificates, strangers, take: receive })
     const changed = Effect.suspend(() => {
       listening.renew()
-      return renew({ links, generation: certificates.current().generation, redial: dialing.redial })
+      return renew({
+        nodeId: self.nodeId,
+        links,
+        generation: certificates.current().generation,
+        redial: dialing.redial
+      })
     })
     yield* Effect.forkScoped(certificates.follow(changed))
   }

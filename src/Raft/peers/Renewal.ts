@@ -3,6 +3,7 @@
  * one lane for a moment. Certificates.ts says when.
  */
 import { Effect } from "effect"
+import type { NodeId } from "../core/Message.ts"
 import type { Dialing } from "./Dialing.ts"
 import { type LinkTable, lanes } from "./LinkTable.ts"
 import type { PeerLink } from "./PeerLink.ts"
@@ -13,17 +14,21 @@ const againMs = 1_000
 
 /** Resumes once no link rests on a certificate before `generation`. */
 export const renew = Effect.fnUntraced(function* (options: {
+  readonly nodeId: NodeId
   readonly links: LinkTable
   readonly generation: number
   readonly redial: Dialing["redial"]
 }) {
-  const { generation, links, redial } = options
+  const { generation, links, nodeId, redial } = options
   const old = (): ReadonlyArray<PeerLink> =>
     lanes.flatMap((lane) => [...links.up[lane].values()]).filter((link) => link.generation < generation)
 
   for (let waitedMs = 0; old().length > 0 && waitedMs < renewWithinMs; waitedMs += againMs) {
     for (const link of old()) {
       const { address, nodeId: id } = link.hello
+      // If both have new certificates at once, the smaller id comes first: of two links that cross, each side might keep
+      // another one.
+      if (waitedMs === 0 && id < nodeId) continue
       // The peer may have replaced it meanwhile, since its own certificate is new.
       if (links.up[link.lane].get(id) === link) yield* redial({ id, address }, link.lane, `renew ${generation}`)
     }

@@ -43,6 +43,7 @@ describe("a new certificate", () => {
       const dialled: Array<string> = []
       const renewing = yield* Effect.forkScoped(
         renew({
+          nodeId: "0",
           links,
           generation: 2,
           redial: ({ address, id }, lane) => {
@@ -64,12 +65,31 @@ describe("a new certificate", () => {
     })
   )
 
+  it.effect("lets peers with a smaller id come first", () =>
+    Effect.gen(function* () {
+      const { link, links } = yield* linked
+      const dialled: Array<string> = []
+      const redial = ({ id }: { readonly id: string }, lane: Lane) => {
+        dialled.push(id)
+        return links.raise(link(id, lane, 2))
+      }
+      const renewing = yield* Effect.forkScoped(renew({ nodeId: "b1", links, generation: 2, redial }))
+      yield* Effect.yieldNow
+      yield* TestClock.adjust(1)
+      assert.deepStrictEqual(dialled, ["c", "c"])
+      yield* TestClock.adjust(renewWithinMs)
+      yield* Fiber.join(renewing)
+      assert.deepStrictEqual(dialled.toSorted(), ["a", "a", "b", "b", "c", "c"])
+    })
+  )
+
   it.effect("leaves links alone that the peer replaced meanwhile", () =>
     Effect.gen(function* () {
       const { link, links } = yield* linked
       const dialled: Array<string> = []
       const renewing = yield* Effect.forkScoped(
         renew({
+          nodeId: "0",
           links,
           generation: 2,
           redial: Effect.fnUntraced(function* ({ id }, lane) {
@@ -92,6 +112,7 @@ describe("a new certificate", () => {
       const { closed, link, links } = yield* linked
       const renewing = yield* Effect.forkScoped(
         renew({
+          nodeId: "0",
           links,
           generation: 2,
           redial: ({ id }, lane) => (id === "b" ? Effect.void : links.raise(link(id, lane, 2)))
