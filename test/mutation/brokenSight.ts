@@ -80,13 +80,13 @@ export const brokenSight: Readonly<Record<string, Noticed>> = {
     tests: [seed(2)]
   },
   "history shows versions that were out of sight": {
-    file: "src/Repository/Records.ts",
+    file: "src/Repository/Past.ts",
     find: "page.items.filter(isSeen)",
     replace: "page.items.filter(() => true)",
     tests: [seed(1)]
   },
   "a past version is shown that was out of sight": {
-    file: "src/Repository/Records.ts",
+    file: "src/Repository/Past.ts",
     find: "if (then === undefined || !isReadable(reach, descriptor, { id, record: then.record })) {",
     replace: "if (then === undefined) {",
     tests: [seed(1)]
