@@ -21,15 +21,15 @@ const mayMount = (): boolean => {
   return isMounted
 }
 
-/** A real browser shows the page of examples/live. */
-const needsChromium = "test/processes/live.test.ts"
+/** A real browser shows the pages of examples/live and examples/ticketing. */
+const needsChromium = ["test/processes/live.test.ts", "test/processes/signIn.test.ts"]
 const hasChromium = (): boolean => spawnSync("chromium", ["--version"]).status === 0
 
 const withoutMount = mayMount() ? [] : [needsMount]
-const withoutChromium = hasChromium() ? [] : [needsChromium]
+const withoutChromium = hasChromium() ? [] : needsChromium
 const leftOut = [...withoutMount, ...withoutChromium]
 if (withoutMount.length > 0) console.log(`Left out, since no disk may be mounted here: ${needsMount}`)
-if (withoutChromium.length > 0) console.log(`Left out, since there is no Chromium here: ${needsChromium}`)
+if (withoutChromium.length > 0) console.log(`Left out, since there is no Chromium here: ${needsChromium.join(", ")}`)
 
 /** A project of its own, which finds no `lithair` here: test/package installs the package into a copy of it. */
 const starter = "examples/starter/**"

@@ -24,7 +24,8 @@ export {
   signedIn,
   type Value,
   type Values,
-  type Who
+  type Who,
+  who
 } from "./Access/Rule.ts"
 export {
   type ApiKeys,

@@ -1,13 +1,24 @@
 /** The API for visitors, declared once for the server, its document, and a typed client. */
 import { Effect, Schema } from "effect"
-import { HttpApi, HttpApiBuilder, HttpApiEndpoint, HttpApiGroup } from "effect/http-api"
+import { HttpServerRequest } from "effect/http"
+import { HttpApi, HttpApiBuilder, HttpApiEndpoint, HttpApiGroup, HttpApiSchema } from "effect/http-api"
 import { Access, Http, Projection, Repository } from "lithair"
+import { nameOf } from "./Caller.ts"
 import { Bought, buyTicket, Id, SoldOut, Ticket } from "./models.ts"
+import * as Session from "./Session.ts"
 import { bestShows, sales } from "./sales.ts"
 
 const Sold = Schema.Struct({ showId: Schema.String, sold: Schema.Int })
 
+const Visitor = Schema.Struct({ name: Schema.String, roles: Schema.Array(Schema.String) })
+
 export const Api = HttpApi.make("ticketing").add(
+  HttpApiGroup.make("session").add(
+    // A browser begins it with a token of the issuer, and goes on with the cookie alone.
+    HttpApiEndpoint.post("begin", "/session", { success: Visitor }),
+    HttpApiEndpoint.get("current", "/session", { success: Visitor }),
+    HttpApiEndpoint.delete("end", "/session", { success: HttpApiSchema.NoContent })
+  ),
   HttpApiGroup.make("tickets").add(
     HttpApiEndpoint.post("buy", "/tickets", {
       headers: { "idempotency-key": Schema.optionalKey(Schema.String) },
@@ -24,6 +35,13 @@ export const Api = HttpApi.make("ticketing").add(
 const asCaller = Effect.flatMap(Effect.orDie(Http.caller), (caller) =>
   Effect.map(Repository.as(caller), (repository) => ({ caller, repository }))
 )
+
+/** The caller, if it has signed in. */
+const visitor = Effect.gen(function* () {
+  const caller = yield* Effect.orDie(Http.caller)
+  if (caller._tag !== "Principal") return yield* Effect.die(Http.problem("unauthenticated", "Sign in first", {}))
+  return caller
+})
 
 /**
  * A failure that an endpoint does not declare answers itself: 401 without a credential, 503 where no quorum confirms, 504
@@ -49,6 +67,33 @@ export const ticketsLayer = HttpApiBuilder.group(
           const own = [["ownerId", "eq", Access.idOf(caller) ?? ""]] as const
           const { items } = yield* Effect.orDie(repository.records(Ticket).list({ where: own, limit: 100 }))
           return items.map(({ row: { holder, id, showId } }) => ({ id, showId, holder }))
+        })
+      )
+  })
+)
+
+export const sessionLayer = HttpApiBuilder.group(
+  Api,
+  "session",
+  Effect.fnUntraced(function* (handlers) {
+    const shown = (caller: Access.Principal) => ({ name: nameOf(caller), roles: caller.roles })
+    return handlers
+      .handle("begin", () =>
+        Effect.gen(function* () {
+          const caller = yield* visitor
+          const { expires, value } = yield* Effect.orDie(Session.begin(caller, nameOf(caller)))
+          yield* HttpApiBuilder.securitySetCookie(Session.security, value, { path: "/", sameSite: "lax", expires })
+          return shown(caller)
+        })
+      )
+      .handle("current", () => Effect.map(visitor, shown))
+      .handle("end", () =>
+        Effect.gen(function* () {
+          // The caller is asked for first: a page of another origin may not sign anybody out.
+          yield* visitor
+          const { cookies } = yield* HttpServerRequest.HttpServerRequest
+          yield* Effect.orDie(Session.endOf(cookies[Session.cookieName] ?? ""))
+          yield* HttpApiBuilder.securitySetCookie(Session.security, "", { path: "/", sameSite: "lax", maxAge: 0 })
         })
       )
   })

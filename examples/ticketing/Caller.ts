@@ -1,28 +1,28 @@
-/** Who asks: the holders of tokens, and of API keys that the organizer makes. */
-import { Effect, Redacted } from "effect"
-import { HttpApiSecurity } from "effect/http-api"
+/** Who asks: visitors with a token of the issuer or a session in the browser, and programs with an API key. */
+import * as jose from "jose"
 import { Access } from "lithair"
+import { cookieOf } from "./Session.ts"
 
-const names = new Map([
-  ["token-of-ada", "ada"],
-  ["token-of-bob", "bob"],
-  ["token-of-the-organizer", "organizer"]
-])
-
-/** A real application would look the token up, or take signed ones by `Access.jwt`. */
-const tokens: Access.Authenticator = {
-  _tag: "Authenticator",
-  name: "token",
-  security: HttpApiSecurity.bearer,
-  authenticate: (credential) => {
-    const name = names.get(Redacted.value(credential))
-    return name === undefined
-      ? Effect.fail(new Access.Unauthenticated({ message: "There is no such token" }))
-      : Effect.succeed({ id: `ticketing|${name}`, roles: name === "organizer" ? [name] : [], claims: { name } })
-  }
+/** Who signs tokens, with which keys, and the origins of the nodes, whose pages may use the cookie. */
+export interface SignIn {
+  readonly issuer: string
+  readonly keys: URL | jose.JSONWebKeySet
+  readonly origins: readonly [string, ...ReadonlyArray<string>]
 }
 
-export const auth: Access.Auth = { authenticators: [tokens, Access.apiKeys] }
+/** A token says its holder's name, and whether the holder is one of the organizers or of the staff. */
+const tokens = ({ issuer, keys }: SignIn) =>
+  Access.jwt({
+    jose,
+    issuer,
+    audience: "ticketing",
+    keys,
+    roles: ({ groups }) => (Array.isArray(groups) ? groups.filter((group) => typeof group === "string") : []),
+    claims: ["name"]
+  })
+
+export const auth = (signIn: SignIn) =>
+  ({ authenticators: [Access.apiKeys, tokens(signIn), cookieOf(signIn.origins)] }) as const
 
 /** The name of a caller; the holder of an API key has none but its id. */
 export const nameOf = (caller: Access.Caller): string =>

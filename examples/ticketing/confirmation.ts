@@ -1,4 +1,4 @@
-/** Sends a mail for each ticket, from the leader, at least once. */
+/** Sends a mail for each ticket that is sold, from the leader, at least once. */
 import { Context, Effect } from "effect"
 import { Reaction } from "lithair"
 import { eventId } from "lithair/projection"
@@ -13,11 +13,13 @@ export class Mailer extends Context.Service<
 export const confirmation = Reaction.make("confirmation", {
   from: [Ticket],
   run: (event) =>
-    Effect.flatMap(Mailer, ({ send }) =>
-      send({
-        id: eventId(event),
-        to: event.record.holder,
-        text: `Your ticket is ${event.id}, and your code at the door ${event.record.code}`
-      })
-    )
+    event.type === "created"
+      ? Effect.flatMap(Mailer, ({ send }) =>
+          send({
+            id: eventId(event),
+            to: event.record.holder,
+            text: `Your ticket is ${event.id}, and your code at the door ${event.record.code}`
+          })
+        )
+      : Effect.void
 })

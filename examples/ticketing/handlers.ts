@@ -1,10 +1,10 @@
-/** The handler of buying a ticket. The leader decides it once: a seat less and a ticket more, or neither. */
-import { Effect } from "effect"
+/** The handlers of the commands, on the leader: it decides once who gets a seat, and who is let in. */
+import { Effect, Layer } from "effect"
 import { Command } from "lithair"
 import { nameOf } from "./Caller.ts"
-import { buyTicket, Show, SoldOut, Ticket } from "./models.ts"
+import { admit, buyTicket, NotAdmitted, Show, SoldOut, Ticket } from "./models.ts"
 
-export const handlers = Command.layer(
+const buying = Command.layer(
   buyTicket,
   Effect.fnUntraced(function* ({ showId }) {
     const transaction = yield* Command.Transaction
@@ -17,3 +17,17 @@ export const handlers = Command.layer(
     return { id, showId, holder }
   })
 )
+
+const admitting = Command.layer(
+  admit,
+  Effect.fnUntraced(function* ({ code, ticketId }) {
+    const transaction = yield* Command.Transaction
+    const { admitted, holder, showId, ...ticket } = yield* transaction.get(Ticket, ticketId)
+    if (ticket.code !== code) return yield* new NotAdmitted({ why: "wrong-code" })
+    if (admitted) return yield* new NotAdmitted({ why: "admitted-before" })
+    yield* transaction.patch(Ticket, ticketId, { admitted: true })
+    return { id: ticketId, showId, holder }
+  })
+)
+
+export const handlers = Layer.mergeAll(buying, admitting)

@@ -6,7 +6,7 @@ import * as Model from "lithair/model"
 
 export const Id = Schema.String.check(Schema.isUUID())
 
-/** A show. Only the command sells its seats. The organizer alone opens shows, and sees them. */
+/** A show, which everyone may see. The organizer opens it, and the command alone sells its seats. */
 export class Show extends Model.Class<Show>("Show")(
   {
     id: Model.id(Id),
@@ -16,7 +16,7 @@ export class Show extends Model.Class<Show>("Show")(
   {
     writes: { change: "commands" },
     access: Access.rules(({ who }) => ({
-      read: who.is("organizer"),
+      read: Access.anyone,
       create: who.is("organizer"),
       update: Access.nobody,
       delete: Access.nobody
@@ -24,21 +24,24 @@ export class Show extends Model.Class<Show>("Show")(
   }
 ) {}
 
-/** A ticket, made by the command and never changed. Its owner sees it; the code at the door is mailed, and in no answer. */
+/**
+ * A ticket, which commands sell and admit. Its owner and the staff see it; the code at the door is mailed, and in no answer.
+ */
 export class Ticket extends Model.Class<Ticket>("Ticket")(
   {
     id: Model.id(Id),
     ownerId: Model.owner,
     showId: Model.replicate(Id),
     holder: Schema.NonEmptyString,
-    code: Model.hidden(Schema.NonEmptyString)
+    code: Model.hidden(Schema.NonEmptyString),
+    admitted: Model.commandOnly(Schema.Boolean, { initial: false })
   },
   {
     references: { showId: { model: Show, onDelete: "restrict" } },
     indexes: ["showId", "holder"],
-    writes: { create: "commands", change: "never" },
+    writes: { create: "commands", change: "commands" },
     access: Access.rules(({ row, who }) => ({
-      read: Access.any(who.is("organizer"), row.ownerId.eq(who.id)),
+      read: Access.any(who.is("organizer"), who.is("staff"), row.ownerId.eq(who.id)),
       create: Access.nobody,
       update: Access.nobody,
       delete: Access.nobody
@@ -62,4 +65,19 @@ export const buyTicket = Command.make("buyTicket", {
   success: Bought,
   error: [SoldOut],
   access: Access.signedIn
+})
+
+/** The code does not fit the ticket, or somebody was admitted with it before. */
+export class NotAdmitted extends Schema.TaggedError<NotAdmitted>()(
+  "NotAdmitted",
+  { why: Schema.Literals(["wrong-code", "admitted-before"]) },
+  { httpApiStatus: 409 }
+) {}
+
+/** Admits the holder of a ticket, once. The staff at the door calls it. */
+export const admit = Command.make("admit", {
+  payload: Schema.Struct({ ticketId: Id, code: Schema.NonEmptyString }),
+  success: Bought,
+  error: [NotAdmitted],
+  access: Access.who.is("staff")
 })

@@ -1,35 +1,26 @@
-/** The page at `/`: a visitor buys a ticket with a token. */
+/** The page at `/` and its script: visitors sign in and buy tickets. */
+import { readFileSync } from "node:fs"
+import { Layer } from "effect"
 import { HttpRouter, HttpServerResponse } from "effect/http"
 
-const html = `<!doctype html>
-<html lang="en">
-  <meta charset="utf-8" />
-  <title>Tickets</title>
-  <h1>Tickets</h1>
-  <form>
-    <label>Show <input name="show" required /></label>
-    <label>Token <input name="token" value="token-of-ada" required /></label>
-    <button>Buy</button>
-  </form>
-  <output></output>
-  <script type="module">
-    const form = document.querySelector("form")
-    form.addEventListener("submit", async (event) => {
-      event.preventDefault()
-      const { show, token } = Object.fromEntries(new FormData(form))
-      const response = await fetch("/tickets", {
-        method: "POST",
-        headers: {
-          "content-type": "application/json",
-          authorization: "Bearer " + token,
-          "idempotency-key": crypto.randomUUID()
-        },
-        body: JSON.stringify({ showId: show })
-      })
-      document.querySelector("output").textContent = response.status + " " + (await response.text())
-    })
-  </script>
-</html>
-`
+const read = (name: string) => readFileSync(new URL(name, import.meta.url), "utf8")
 
-export const page = HttpRouter.add("GET", "/", HttpServerResponse.html(html))
+/** No other host has a script here, and no other page shows this one in a frame. */
+const headers = {
+  "content-security-policy": "default-src 'self'; base-uri 'none'; frame-ancestors 'none'",
+  "x-content-type-options": "nosniff",
+  "referrer-policy": "no-referrer"
+}
+
+/** The page of a node. Its visitors sign in at the issuer, an `http` or `https` origin. */
+export const page = (issuer: string) => {
+  const html = read("page.html").replace("<html", `<html data-issuer="${new URL(issuer).origin}"`)
+  return Layer.mergeAll(
+    HttpRouter.add("GET", "/", HttpServerResponse.html(html).pipe(HttpServerResponse.setHeaders(headers))),
+    HttpRouter.add(
+      "GET",
+      "/page.js",
+      HttpServerResponse.text(read("page.js"), { contentType: "text/javascript", headers })
+    )
+  )
+}

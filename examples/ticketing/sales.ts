@@ -6,9 +6,10 @@ export const sales = Projection.sqlite("sales", {
   from: [Ticket],
   version: 1,
   ddl: "CREATE TABLE tickets (id TEXT PRIMARY KEY, show_id TEXT NOT NULL, holder TEXT NOT NULL)",
-  evolve: ({ id, record }) => [
-    { sql: "INSERT INTO tickets VALUES (?, ?, ?)", params: [id, record.showId, record.holder] }
-  ]
+  evolve: ({ id, record, type }) =>
+    type === "created"
+      ? [{ sql: "INSERT INTO tickets VALUES (?, ?, ?)", params: [id, record.showId, record.holder] }]
+      : []
 })
 
 /** Tickets sold by show, the best first. */

@@ -68,7 +68,7 @@ export interface Scope<in out Field extends string = string> {
   readonly who: Who
 }
 
-/** The caller, for rules. */
+/** The caller, for the rules of commands and projections: `Access.who.is("staff")`. The rules of a model are given it. */
 export const who: Who = {
   id: { _tag: "Id" },
   is: (role) => ({ _tag: "Is", role }),

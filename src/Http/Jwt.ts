@@ -30,6 +30,7 @@ export interface Jose<KeySet = never> {
       algorithms: Array<string>
       requiredClaims: Array<string>
       clockTolerance: number
+      currentDate: Date
     }
   ) => Promise<{ readonly payload: Readonly<Record<string, unknown>> }>
 }
@@ -89,10 +90,11 @@ export const jwt = <KeySet>(options: JwtOptions<KeySet>): Authenticator => {
       yield* Effect.mapError(ready, () => unavailable)
       const token = Redacted.value(credential)
       const nowMs = yield* monotonicMs
-      const known = checked.find(token, nowMs, yield* Clock.currentTimeMillis)
+      const timeMs = yield* Clock.currentTimeMillis
+      const known = checked.find(token, nowMs, timeMs)
       if (known !== undefined) return known
       const { payload } = yield* Effect.tryPromise({
-        try: () => jose.jwtVerify(token, keySet, checks),
+        try: () => jose.jwtVerify(token, keySet, { ...checks, currentDate: new Date(timeMs) }),
         catch: refusalOf
       })
       const { exp, sub } = payload

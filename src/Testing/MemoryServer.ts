@@ -1,12 +1,11 @@
 /** An HTTP server without a socket. Its own client calls an application's routes in this process. */
-import { Deferred, Effect, Exit, Option, Scope, Stream } from "effect"
+import { Deferred, Effect, Option, Scope, Stream } from "effect"
 import {
   HttpBody,
   HttpClient,
   HttpClientRequest,
   HttpEffect,
   HttpServer,
-  HttpServerError,
   HttpServerRequest,
   HttpServerResponse
 } from "effect/http"
@@ -40,22 +39,20 @@ export const makeMemoryServer = Effect.fnUntraced(function* (
     return HttpServerResponse.setBody(response, HttpBody.stream(stream, body.contentType, body.contentLength))
   }
   const client = HttpClient.make((request) => {
-    const scope = Scope.forkUnsafe(nodeScope)
     // A program in this process runs on the node's host, and may change the cluster.
     const serverRequest = HttpServerRequest.fromClientRequest(request).modify({
       remoteAddress: Option.some("127.0.0.1")
     })
-    return app.pipe(
-      Effect.catchCause((cause) => Effect.map(HttpServerError.causeResponse(cause), ([response]) => response)),
-      Effect.map(HttpEffect.scopeTransferToStream),
-      Effect.map(cuttable),
-      Effect.provideService(HttpServerRequest.HttpServerRequest, serverRequest),
-      Effect.provideService(Scope.Scope, scope),
-      Effect.onExit((exit) =>
-        Exit.isSuccess(exit) && exit.value.body._tag === "Stream" ? Effect.void : Scope.close(scope, exit)
-      ),
-      Effect.map((response) => HttpServerResponse.toClientResponse(response, { request }))
-    )
+    return Effect.suspend(() => {
+      let sent = HttpServerResponse.empty({ status: 500 })
+      // As a server does: cookies that handlers have set aside are added last, and a failure is answered.
+      const handled = HttpEffect.toHandled(Effect.interruptible(app), (_, response) =>
+        Effect.sync(() => {
+          sent = cuttable(HttpEffect.scopeTransferToStream(response))
+        })
+      )
+      return Effect.map(Effect.exit(handled), () => HttpServerResponse.toClientResponse(sent, { request }))
+    }).pipe(Effect.provideService(HttpServerRequest.HttpServerRequest, serverRequest))
   }).pipe(HttpClient.mapRequest(HttpClientRequest.prependUrl(`http://${host}`)))
   return { server, client }
 })

@@ -84,8 +84,10 @@ function writeProject(directory: string, specifier: string): void {
   const read = (path: string) => JSON.parse(readFileSync(path, "utf8"))
   const write = (file: string, content: unknown) => writeFileSync(join(directory, file), JSON.stringify(content))
   const starter = read(join(directory, "package.json"))
-  const manifest = { ...starter, dependencies: { ...starter.dependencies, lithair: specifier } }
   const lock = read(join(root, "package-lock.json"))
+  // Ticketing checks tokens by it.
+  const jose = lock.packages["node_modules/jose"].version
+  const manifest = { ...starter, dependencies: { ...starter.dependencies, lithair: specifier, jose } }
   const { name, version } = manifest
   write("package.json", manifest)
   write("package-lock.json", { ...lock, name, version, packages: { ...lock.packages, "": manifest } })

@@ -2,11 +2,11 @@
 import { join } from "node:path"
 import { assert, type Vitest } from "@effect/vitest"
 import { Effect } from "effect"
+import { startIssuer } from "../processes/Issuer.ts"
 import { eventually, expectThat, startCluster } from "../processes/Processes.ts"
 import { output, Project } from "./Project.ts"
 
 const showId = "00000000-0000-4000-8000-000000000001"
-const by = (name: string) => ({ authorization: `Bearer token-of-${name}` })
 
 /** Its cases, for the installed package of `it`. */
 export const ticketingCases = (it: Vitest.MethodsNonLive<Project>): void => {
@@ -18,23 +18,27 @@ export const ticketingCases = (it: Vitest.MethodsNonLive<Project>): void => {
         args: ["test", "--", "ticketing/ticketing.test.ts"],
         cwd: directory
       })
-      assert.match(printed, /4 passed/)
+      assert.match(printed, /6 passed/)
     })
   )
 
   it.effect("runs ticketing on Node, Bun and Deno: sold through one node, counted on another, stopped in order", () =>
     Effect.gen(function* () {
       const { directory } = yield* Project
-      const nodes = yield* startCluster(["node", "bun", "deno"], undefined, join(directory, "ticketing/main.ts"))
+      const issuer = yield* startIssuer
+      const by = (name: string) => Effect.map(issuer.tokenOf(name), (token) => ({ authorization: `Bearer ${token}` }))
+      const environment = () => Effect.succeed({ TICKETING_ISSUER: issuer.url })
+      const nodes = yield* startCluster(["node", "bun", "deno"], environment, join(directory, "ticketing/main.ts"))
       // The administration is on another port.
       const { headers } = yield* nodes[0]!.request("GET", "/readyz")
       const leader = nodes.find(({ id }) => id === headers.get("lithair-leader"))!
       const [follower, other] = nodes.filter((node) => node !== leader)
 
       const show = { id: showId, title: "Hamlet", seats: 1 }
-      const opened = yield* leader.request("POST", "/manage/api/shows", { body: show, headers: by("the-organizer") })
+      const opened = yield* leader.request("POST", "/manage/api/shows", { body: show, headers: yield* by("organizer") })
       assert.strictEqual(opened.status, 201)
-      const buy = (name: string) => follower!.request("POST", "/tickets", { body: { showId }, headers: by(name) })
+      const buy = (name: string) =>
+        Effect.flatMap(by(name), (headers) => follower!.request("POST", "/tickets", { body: { showId }, headers }))
       const bought = yield* buy("ada")
       assert.strictEqual(bought.status, 200)
       assert.deepInclude(bought.body, { showId, holder: "ada" })

@@ -1,0 +1,73 @@
+/** Signs in and out, and buys tickets. The session is a cookie that no script can read: docs/access.md. */
+
+const find = (id) => document.getElementById(id)
+const say = (text) => {
+  document.querySelector("output").textContent = text
+}
+
+/** Asks this node. The browser sends the cookie along. */
+const ask = async (method, path, { body, headers } = {}) => {
+  const response = await fetch(path, {
+    method,
+    headers: { "content-type": "application/json", ...headers },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) })
+  })
+  const text = await response.text()
+  return { status: response.status, body: text === "" ? undefined : JSON.parse(text) }
+}
+
+const element = (name, text, onClick) => {
+  const made = document.createElement(name)
+  made.textContent = text
+  if (onClick !== undefined) made.addEventListener("click", onClick)
+  return made
+}
+
+/** Buys a ticket once, however often the request must be sent. */
+const buy = async (showId) => {
+  const { body, status } = await ask("POST", "/tickets", {
+    body: { showId },
+    headers: { "idempotency-key": crypto.randomUUID() }
+  })
+  say(status === 200 ? "It is yours" : `Not bought: ${body.detail ?? body._tag}`)
+  await show()
+}
+
+const signOut = async () => {
+  await ask("DELETE", "/session")
+  say("Signed out")
+  await show()
+}
+
+const issuer = document.documentElement.dataset.issuer
+const signIn = () => location.assign(`${issuer}/sign-in?back=${encodeURIComponent(`${location.origin}/`)}`)
+
+/** Shows who the visitor is, the shows, and the visitor's tickets. */
+const show = async () => {
+  const session = await ask("GET", "/session")
+  const isSignedIn = session.status === 200
+  find("visitor").replaceChildren(
+    ...(isSignedIn
+      ? [`You are ${session.body.name} `, element("button", "Sign out", signOut)]
+      : [element("button", "Sign in", signIn)])
+  )
+  const shows = await ask("GET", "/manage/api/shows?order=title&limit=20")
+  find("shows").replaceChildren(
+    ...shows.body.items.map(({ id, seats, title }) => {
+      const item = element("li", `${title}, ${seats} seats `)
+      if (isSignedIn && seats > 0) item.append(element("button", "Buy", () => buy(id)))
+      return item
+    })
+  )
+  const tickets = isSignedIn ? await ask("GET", "/tickets") : { body: [] }
+  find("tickets").replaceChildren(...tickets.body.map(({ holder, id }) => element("li", `${id} for ${holder}`)))
+}
+
+// The issuer has sent the browser back, with a token. It becomes a session, and leaves the address bar.
+const token = location.hash.slice(1)
+if (token !== "") {
+  history.replaceState(null, "", "/")
+  const { body, status } = await ask("POST", "/session", { headers: { authorization: `Bearer ${token}` } })
+  if (status !== 200) say(`Not signed in: ${body.detail}`)
+}
+await show()
