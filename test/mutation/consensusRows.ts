@@ -686,15 +686,15 @@ export const brokenRows: ReadonlyArray<BrokenRow> = [
   {
     row: "C17",
     file: "src/Machine/DatedKeys.ts",
-    find: "before.open.size === openCount ? before.open : new Map(firstOf(before.open, openCount))",
-    replace: "before.open",
+    find: "if (own.open.size !== own.openCount)",
+    replace: "if (false)",
     tests: [datedKeys("clones go on each by itself, whichever is first, and none sees what another notes")]
   },
   {
     row: "C17",
     file: "src/Machine/DatedKeys.ts",
-    find: "if (each[1].count > largest[1].count) largest = each",
-    replace: "if (each[1].count > 0) largest = each",
+    find: "if (each.count <= count) continue",
+    replace: "if (each.count === 0) continue",
     tests: [datedKeys("of a bucket that floods are forgotten, and those of no other")]
   },
   {
@@ -845,7 +845,7 @@ export const brokenRows: ReadonlyArray<BrokenRow> = [
   },
   {
     row: "C21",
-    file: "src/Raft/node/makeRaftNode.ts",
+    file: "src/Raft/node/PeerSending.ts",
     find: 'if (!isTaken && message._tag === "AppendEntries")',
     replace: "if (false)",
     tests: [shell("entries for which a queue was full are sent two beats later, not an election timeout later")]

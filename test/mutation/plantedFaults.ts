@@ -454,8 +454,8 @@ export const decide = <Command, CommandResult>(deciding: Deciding<Command, Comma
     breaks: "C17",
     seedsCount: 60,
     file: "src/Machine/DatedKeys.ts",
-    find: `count, horizonIndex: forgotten.lastIndex })`,
-    replace: `count })`
+    find: `  own.horizonIndex = forgotten.lastIndex\n`,
+    replace: ``
   },
   {
     name: "a dated key is looked for in another bucket than it was noted in",
