@@ -19,18 +19,6 @@ export const brokenSight: Readonly<Record<string, Noticed>> = {
     replace: `return "Left"`,
     tests: [seed(1)]
   },
-  "a follower hears of the deletion of a record that was never in its sight": {
-    file: "src/Changes/Judged.ts",
-    find: `if (!isHad(after)) return "Hidden"`,
-    replace: "",
-    tests: [seed(1)]
-  },
-  "between two views a follower is told what the new one hides": {
-    file: "src/Changes/Follower.ts",
-    find: "told: [view, to, now] }",
-    replace: "told: [view] }",
-    tests: [seed(1)]
-  },
   "a follower keeps what its new view hides": {
     file: "src/Changes/Follower.ts",
     find: "const hasLeft = row.index <= sinceIndex && !shows(to, named)",
@@ -42,12 +30,6 @@ export const brokenSight: Readonly<Record<string, Noticed>> = {
     find: "if (shows(view, named) || !shows(now, named)) return []",
     replace: "if (shows(now, named)) return []",
     tests: [seed(1)]
-  },
-  "a follower comes back to a position of another view": {
-    file: "src/Changes/Changes.ts",
-    find: "position.view === view.name || isBeginning(position)",
-    replace: "true",
-    tests: [seed(2)]
   },
   "a follower sees masked and hidden fields": {
     file: "src/Changes/View.ts",
@@ -61,24 +43,6 @@ export const brokenSight: Readonly<Record<string, Noticed>> = {
     replace: "...collect()",
     tests: [seed(1)]
   },
-  "a live page takes records of no branch": {
-    file: "src/Live/Query.ts",
-    find: " && ListedRows.meetsOne(source, branches, row)",
-    replace: "",
-    tests: [seed(1)]
-  },
-  "a list takes records of no branch": {
-    file: "src/Machine/List.ts",
-    find: "if (row === undefined || !meetsOne(source, branches, row)) continue",
-    replace: "if (row === undefined) continue",
-    tests: [seed(2)]
-  },
-  "a total counts records of others": {
-    file: "src/Machine/List.ts",
-    find: "if (request.filters.length === 0 && request.branches === undefined) return",
-    replace: "if (request.filters.length === 0) return",
-    tests: [seed(2)]
-  },
   "history shows versions that were out of sight": {
     file: "src/Repository/Past.ts",
     find: "page.items.filter(isSeen)",
@@ -90,12 +54,6 @@ export const brokenSight: Readonly<Record<string, Noticed>> = {
     find: "if (then === undefined || !isReadable(reach, descriptor, { id, record: then.record })) {",
     replace: "if (then === undefined) {",
     tests: [seed(1)]
-  },
-  "an absent claim equals an empty field": {
-    file: "src/Machine/Guard.ts",
-    find: "return held !== null && values.some(",
-    replace: "return values.some(",
-    tests: [seed(2)]
   },
   "a masked field is shown to everybody": {
     file: "src/Machine/Seen.ts",
