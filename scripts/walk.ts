@@ -84,7 +84,8 @@ try {
   const [onFollower, onLeader] = [nodes[followerAt]!, nodes[leaderAt]!]
   // The first one makes what later ones share: connections, compiled schemas, caches.
   for (let count = 0; count < 3; count++) await create(ports[followerAt]!)
-  await sleep(settledMs)
+  // The first write has the leader record the starts of the members, a second or two later. That is a write of its own.
+  await sleep(idleMs)
 
   const both = () => Promise.all([ranOn(onFollower), ranOn(onLeader)])
   await both()
