@@ -95,6 +95,28 @@ const hasDocComment = (name: string, declared: string): boolean => {
   return passedOn !== undefined && hasDocComment(name, passedOn.declared)
 }
 
+/** The pages, named from the root. */
+const pages = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "STYLE.md"].concat(
+  ["docs", "examples", "bench", "src"].flatMap((folder) =>
+    readdirSync(join(root, folder), { recursive: true, encoding: "utf8" })
+      .filter((name) => name.endsWith(".md") && !name.includes("node_modules"))
+      .map((name) => `${folder}/${name}`)
+  )
+)
+
+/** A page without its blocks of code. */
+const proseOf = (page: string) => read(page).replaceAll(/^```[\s\S]*?^```/gm, "")
+
+/** The headings of a page as links name them. */
+const headingsOf = (page: string): ReadonlyArray<string> =>
+  [...proseOf(page).matchAll(/^#+ (.*)$/gm)].map(([, heading = ""]) =>
+    heading
+      .toLowerCase()
+      .replaceAll(/[^\p{L}\p{N}\s_-]/gu, "")
+      .trim()
+      .replaceAll(" ", "-")
+  )
+
 /** What a module loads when it is run: imports of types are gone by then. */
 const loadedBy = (text: string) => importsOf(text.replaceAll(/(?:import|export) type [^"]*"[^"]+"/g, ""))
 
@@ -217,10 +239,47 @@ describe("tidy", () => {
     assert.deepStrictEqual(wrong, [])
   })
 
-  it("each decision has a number of its own, and its heading has it", () => {
+  it("each link of a page leads to a file and, in a page, to a heading of it", () => {
+    const wrong = pages.flatMap((page) =>
+      [...proseOf(page).matchAll(/\]\((?!https?:)([^)\s]+)\)/g)].flatMap(([, link = ""]) => {
+        const [path = "", heading] = link.split("#")
+        const target = path === "" ? page : join(dirname(page), path)
+        if (!existsSync(join(root, target))) return [`${page} links to ${link}`]
+        return heading === undefined || headingsOf(target).includes(heading) ? [] : [`${page} links to ${link}`]
+      })
+    )
+    assert.deepStrictEqual(wrong, [])
+  })
+
+  it("pages name every metric, problem and flag", () => {
+    const namesIn = (room: string, pattern: RegExp) =>
+      sources
+        .filter(({ name }) => name.startsWith(room))
+        .flatMap(({ text }) => Array.from(text.matchAll(pattern), ([, name = ""]) => name))
+    // A flag and its variable have one name.
+    const flags = namesIn("Node/", /"LITHAIR_([A-Z_]+)"/g).map((name) => name.toLowerCase().replaceAll("_", "-"))
+    const listed = [
+      { page: "docs/operating.md", after: "`", least: 50, names: namesIn("Http/", /"((?:lithair|http)_[a-z_]+)"/g) },
+      { page: "docs/http.md", after: "`", least: 40, names: namesIn("Problem.ts", /^ {2}"?([a-z-]+)"?: define\(/gm) },
+      { page: "README.md docs/edge.md", after: "`--", least: 25, names: flags }
+    ]
+    const missing = listed.flatMap(({ after, least, names, page }) => {
+      assert.isAtLeast(names.length, least, `names for ${page} are found`)
+      const text = page.split(" ").map(read).join("")
+      return names
+        .filter((name) => !new RegExp(`${after}${name}[^a-z_-]`).test(text))
+        .map((name) => `${page} lacks ${name}`)
+    })
+    assert.deepStrictEqual(missing, [])
+  })
+
+  it("decisions are numbered without gaps, and each heading has its number", () => {
     const decisions = readdirSync(join(root, "docs/decisions"))
     const numbers = decisions.map((name) => Number(name.slice(0, 4)))
-    assert.deepStrictEqual([...new Set(numbers)], numbers)
+    assert.deepStrictEqual(
+      numbers,
+      decisions.map((_, at) => at + 1)
+    )
     for (const [at, name] of decisions.entries()) {
       assert.isTrue(read(`docs/decisions/${name}`).startsWith(`# ${numbers[at]}. `), name)
     }
