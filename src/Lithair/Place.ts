@@ -5,7 +5,6 @@ import type { RaftConfig } from "../Raft/core/RaftConfig.ts"
 import { BadAddress, BadId, parseAddress, parseId } from "../Raft/peers/Address.ts"
 import type { BadCertificate } from "../Raft/peers/Certificates.ts"
 import { join as joinSecrets, WeakSecret, wrongWithSecret } from "../Raft/peers/Secret.ts"
-
 import { type ListeningTls, type PeerTls, parsePeerTls, peerTlsConfig } from "./PeerTls.ts"
 
 /** Another member that this node starts with: its address, and its id if that differs. */
@@ -25,9 +24,9 @@ export interface PlaceOptions {
   /** The address of a member of a running cluster, through which this node joins while its directory is empty. */
   readonly join?: string
   /**
-   * The cluster's shared secret, of at least 32 characters, 8 of them distinct. Without one, and without
-   * `peerTls`, the node only talks to peers on its own host. It also admits to the administration from elsewhere, as a bearer token. Several while one replaces
-   * another: the node proves the first, and takes any.
+   * The cluster's shared secret, of at least 32 characters, 8 of them distinct. Without one, and without `peerTls`, the
+   * node only talks to peers on its own host. As a bearer token it also admits operators from elsewhere. Give several
+   * while one replaces another: the node proves the first, and takes any.
    */
   readonly secret?: Secret | ReadonlyArray<Secret>
   /** Has peers speak under TLS, at an address of their own, and not at `/_raft` of a server. */

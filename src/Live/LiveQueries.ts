@@ -61,10 +61,10 @@ export class LiveQueries extends Context.Service<
   {
     /**
      * Opens a stream until the scope closes, or the caller's credential counts no more. A page has the records that the
-     * caller may read; if that changes with a set of the caller, the whole page comes again. The first pages are as new as the consistency asks, and reflect the
-     * replicated log through `minIndex` at least. Later, a page is as new as this node is, and a local read's bound on its
-     * age holds. Fails if the node cannot read now, or has too many streams, or refuses every query. If it refuses some,
-     * their ends come with the first pages.
+     * caller may read; if that changes with a set of the caller, the whole page comes again. The first pages are as new as
+     * the consistency asks, and reflect the replicated log through `minIndex` at least. Later, a page is as new as this
+     * node is, and a local read's bound on its age holds. Fails if the node cannot read now, or has too many streams, or
+     * refuses every query. If it refuses some, their ends come with the first pages.
      */
     readonly open: (
       caller: Caller,

@@ -57,7 +57,8 @@ export interface RaftConfig {
   /**
    * A node takes a snapshot once it has applied this many payload bytes since the last one. While many come, it waits
    * until they are more than that snapshot, or the snapshot has been for a while (SnapshotTaking.ts). Once nothing was
-   * applied for two seconds, a quarter of it is enough. Default 16 MiB, which a restart applies again. A smaller value shortens that and costs more writes.
+   * applied for two seconds, a quarter of it is enough. Default 16 MiB, which a restart applies again. A smaller value
+   * shortens that and costs more writes.
    */
   readonly snapshotAfterBytes: number
   /**
