@@ -118,10 +118,11 @@ export const make = Effect.fnUntraced(function* (
     // It counts as a stranger until it has its answer.
     if (lane === "join") return yield* answerJoin(greeted, links.tell)
     opened()
-    // This node's own hello may be out of date by now: the next one is right.
-    if (announced !== membership) return
     const link = makeLink(greeted, { lane, generation: connection.generation, encode })
     yield* links.refuseSecond(link)
+    // That may have taken seconds. If this node's hello, or what it asked about the peer's start, is out of date by now,
+    // the next link is right.
+    if (announced !== membership) return
     yield* links.raise(link)
     let why: string | undefined
     return yield* link

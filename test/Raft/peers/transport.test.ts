@@ -2,7 +2,7 @@
 import { request } from "node:http"
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Deferred, Effect, Exit, Layer, Logger, Schedule, Scope } from "effect"
-import { type OwnStarts, untold } from "../../../src/EventStore/Start.ts"
+import { type OwnStarts, type Start, untold } from "../../../src/EventStore/Start.ts"
 import { greet } from "../../../src/Raft/peers/Greeting.ts"
 import { nonceBytes, processNonceBytes, protocolMax, protocolMin } from "../../../src/Raft/peers/Handshake.ts"
 import { cut, heal, layerMemory, type MemoryNetwork, makeMemoryNetwork } from "../../../src/Raft/peers/MemoryNetwork.ts"
@@ -86,15 +86,18 @@ const twoSocketNodes = Effect.fnUntraced(function* (options: {
 })
 
 /** One lane of node `a`, dialled by hand. */
-const dial = Effect.fnUntraced(function* (address: string, lane: Lane, instanceId: string) {
+const greetFrom = Effect.fnUntraced(function* (address: string, lane: Lane, instanceId: string) {
   const self = { nodeId: "a", address: "127.0.0.1:1", instanceId, peers: [] }
   const nonce = new Uint8Array(nonceBytes)
   const processNonce = new Uint8Array(processNonceBytes)
   const versions = { protocolMin, protocolMax }
   const hello = helloOf({ self, membership: unformed, targetNodeId: "b", lane, processNonce, nonce, ...versions })
   const connection = yield* dialUpgrade(`http://${address}${PeerListener.path}`, 1_000)
-  const greeted = yield* greet({ connection, side: { role: "dialer", hello }, secret: undefined })
-  const link = makeLink(greeted, { lane, generation: 0 })
+  return yield* greet({ connection, side: { role: "dialer", hello }, secret: undefined })
+})
+
+const dial = Effect.fnUntraced(function* (address: string, lane: Lane, instanceId: string) {
+  const link = makeLink(yield* greetFrom(address, lane, instanceId), { lane, generation: 0 })
   yield* Effect.forkScoped(Effect.ignore(link.run(() => {})))
   return link
 })
@@ -318,6 +321,30 @@ describe("PeerSockets", () => {
       yield* Scope.close(first, Exit.void)
       yield* atB.until(() => atB.count("PeerUp") === 2)
     }).pipe(Effect.scoped)
+  )
+
+  it.live(
+    "a link that waited for another process is asked again about the start that the members name by then (C27)",
+    () =>
+      Effect.gen(function* () {
+        const b = yield* socketNode({ id: "b", peer: { id: "a", address: "127.0.0.1:1" } })
+        const atB = yield* record(b.port)
+        // It hangs, so the node waits for its answer before another process takes its place.
+        yield* greetFrom(b.address, "control", "ia")
+        yield* atB.until(() => atB.count("PeerUp") === 1)
+        const starts = { current: { life: 2, nonce: "c2" }, includes: ({ nonce }: Start) => nonce !== "a2" }
+        const copy = yield* socketNode({ id: "a", peer: { id: "b", address: b.address }, starts })
+        const atCopy = yield* record(copy.port)
+        yield* atCopy.until(() => atCopy.count("BulkUp") === 1)
+        // Once a later handshake is over, the node has taken the copy's links too.
+        const later = yield* socketNode({ id: "a2", peer: { id: "b", address: b.address } })
+        const atLater = yield* record(later.port)
+        yield* atLater.until(() => atLater.count("BulkUp") === 1)
+        const members = [{ id: "a", address: "127.0.0.1:1", instanceId: "ia", start: { life: 2, nonce: "a2" } }]
+        yield* b.port.announce({ clusterId: null, members })
+        yield* atCopy.until(() => atCopy.count("Copied") > 0)
+        assert.isFalse(b.port.connected().has("a"))
+      }).pipe(Effect.scoped)
   )
 
   it.live("a peer that stops goes down", () =>
