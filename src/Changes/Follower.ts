@@ -79,6 +79,11 @@ interface Within {
 
 const none = { doneCount: 0, toldCount: 0, skipCount: 0 }
 
+/** How a follower judges changes, and what its caller may read now: that may change again while it moves to a new view. */
+interface Judging extends Sight {
+  readonly now: View
+}
+
 /** From one view to another. */
 interface Move {
   readonly to: View
@@ -154,7 +159,7 @@ export const make = Effect.fnUntraced(function* ({
 
   /** What one change is to a reader of some records; undefined if it is nothing. */
   const judged = Effect.fnUntraced(function* (
-    sight: Sight,
+    sight: Judging,
     event: Event,
     here: { readonly index: number; readonly transaction: Transaction; readonly position: Position }
   ) {
@@ -170,6 +175,8 @@ export const make = Effect.fnUntraced(function* ({
     if (verdict === "Unknown") return yield* Effect.fail(gone("former"))
     if (verdict === "Hidden") return undefined
     if (verdict === "Left") return { _tag: "Left", position, index, model, id } satisfies Left
+    // Nobody could tell later that the reader does not have it.
+    if (!shows(sight.now, { model, id, record: after! })) return yield* Effect.fail(gone("view"))
     const record = seen(view, model, after!)
     return verdict === "Entered"
       ? ({ _tag: "Record", position, changedIndex: index, model, id, version, record } satisfies FirstRecord)
@@ -178,7 +185,7 @@ export const make = Effect.fnUntraced(function* ({
 
   /** What one thing that an entry tells is to a reader of some records. */
   const toldOf = Effect.fnUntraced(function* (
-    sight: Sight,
+    sight: Judging,
     thing: ReturnType<typeof toldIn>[number],
     here: { readonly index: number; readonly transaction: Transaction; readonly position: Position }
   ) {
@@ -193,7 +200,7 @@ export const make = Effect.fnUntraced(function* ({
   })
 
   /** Tells what the changes of entries are to a reader of some records. Places in an entry count what that reader is told. */
-  const sightings = Effect.fnUntraced(function* (sight: Sight) {
+  const sightings = Effect.fnUntraced(function* (sight: Judging) {
     const told: Array<Step> = []
     let judgedCount = 0
     for (const { index, transaction } of yield* entries) {
@@ -246,11 +253,11 @@ export const make = Effect.fnUntraced(function* ({
   })
 
   /** One page of what has left the reader's sight with the new view, or came into it. */
-  const walked = (
+  const walked = Effect.fnUntraced(function* (
     moving: Move,
     walk: Walk,
     now: View
-  ): { readonly told: ReadonlyArray<Step>; readonly walk?: Walk } => {
+  ): Effect.fn.Return<{ readonly told: ReadonlyArray<Step>; readonly walk?: Walk }, Problem> {
     const { sinceIndex, state, to } = moving
     const names = [...view.models.keys()].sort()
     const name = names[walk.model]
@@ -260,31 +267,35 @@ export const make = Effect.fnUntraced(function* ({
     const of = (walk.what === "left" ? view : to).models.get(name)
     const asked = { reach: of?.reach ?? [], afterId: walk.afterId, limit: stepMaxCount }
     const page = of?.reach === undefined ? [] : pageOf(state.tables, of.descriptor, asked)
-    const told = page.flatMap(({ id, record, row }): ReadonlyArray<Step> => {
+    const told: Array<Step> = []
+    for (const { id, record, row } of page) {
       const named = { model: name, id, record }
       if (walk.what === "left") {
         const hasLeft = row.index <= sinceIndex && !shows(to, named)
-        return hasLeft ? [{ _tag: "Left", position, index: state.index, model: name, id }] : []
+        if (hasLeft) told.push({ _tag: "Left", position, index: state.index, model: name, id })
+        continue
       }
-      if (shows(view, named) || !shows(now, named)) return []
+      if (shows(view, named)) continue
+      if (!shows(now, named)) return yield* Effect.fail(gone("view"))
       const { index: changedIndex, version } = row
-      return [{ _tag: "Record", position, changedIndex, model: name, id, version, record: seen(to, name, record) }]
-    })
+      const shown = seen(to, name, record)
+      told.push({ _tag: "Record", position, changedIndex, model: name, id, version, record: shown })
+    }
     const last = page.at(-1)
     const isWhole = page.length < stepMaxCount || last === undefined
     return {
       told,
       walk: isWhole ? { ...walk, model: walk.model + 1, afterId: undefined } : { ...walk, afterId: last.id }
     }
-  }
+  })
 
   /** Moves on to the new view. */
   const moved = Effect.fnUntraced(function* (moving: Move, now: View) {
     if (isBehind()) {
       const { sinceIndex, to } = moving
-      return { told: yield* sightings({ had: view, sinceIndex, told: [view, to, now] }) }
+      return { told: yield* sightings({ had: view, sinceIndex, told: [view, to], now }) }
     }
-    const { told, walk } = walked(moving, moving.walk ?? { what: "left", model: 0, afterId: undefined }, now)
+    const { told, walk } = yield* walked(moving, moving.walk ?? { what: "left", model: 0, afterId: undefined }, now)
     if (walk !== undefined) {
       move = { ...moving, walk }
       return { told }
@@ -300,7 +311,7 @@ export const make = Effect.fnUntraced(function* ({
   const forward = (now: View): Effect.Effect<Effect.Success<Follower["step"]>, Problem> => {
     if (move !== undefined) return moved(move, now)
     if (state !== undefined && !isBehind()) return records(state)
-    const told = view.isRestricted ? sightings({ had: view, sinceIndex: wholeIndex, told: [now] }) : changes
+    const told = view.isRestricted ? sightings({ had: view, sinceIndex: wholeIndex, told: [now], now }) : changes
     return Effect.map(told, (told) => ({ told }))
   }
 

@@ -27,9 +27,20 @@ export const brokenSight: Readonly<Record<string, Noticed>> = {
   },
   "a follower is not told what only its new view shows": {
     file: "src/Changes/Follower.ts",
-    find: "if (shows(view, named) || !shows(now, named)) return []",
-    replace: "if (shows(now, named)) return []",
+    find: "if (shows(view, named)) continue",
+    replace: "if (shows(now, named)) continue",
     tests: [seed(1)]
+  },
+  "a follower goes on without what it could not be told between two views": {
+    file: "src/Changes/Follower.ts",
+    find: `if (!shows(now, named)) return yield* Effect.fail(gone("view"))`,
+    replace: "if (!shows(now, named)) continue",
+    tests: [
+      {
+        file: "test/Changes/follower.test.ts",
+        title: "starts over if it could not be told a part of its new view, also if it may read that again"
+      }
+    ]
   },
   "a follower sees masked and hidden fields": {
     file: "src/Changes/View.ts",

@@ -1,0 +1,114 @@
+/** A follower whose rights change again while it moves to a new view: it has what it may read, or starts over. docs/access.md. */
+import { assert, it } from "@effect/vitest"
+import { Effect, Exit, Result, Schema } from "effect"
+import * as Access from "../../src/Access.ts"
+import * as Follower from "../../src/Changes/Follower.ts"
+import type { Log } from "../../src/Changes/Log.ts"
+import { groupOf } from "../../src/Changes/Position.ts"
+import { type View, viewOf } from "../../src/Changes/View.ts"
+import type { Transact } from "../../src/Machine/Command.ts"
+import * as Model from "../../src/Model.ts"
+import { problem } from "../../src/Problem.ts"
+import { leader } from "../Machine/Store.ts"
+
+class Page extends Model.Class<Page>("Page")(
+  { id: Model.id(Schema.String), team: Model.replicate(Schema.String) },
+  {
+    indexes: ["team"],
+    access: Access.rules(({ row, who }) => ({
+      read: row.team.in(who.claims("teams")),
+      create: Access.nobody,
+      update: Access.nobody,
+      delete: Access.nobody
+    }))
+  }
+) {}
+const descriptor = Model.describe(Page)
+const policy = { sets: new Map(), commands: new Map(), projections: new Map() }
+const gone = problem("changes-gone", "Start over", { oldestIndex: 1, restart: "/again" })
+
+/** More records of the green team than one step tells. */
+const ids = Array.from({ length: 200 }, (_, at) => `p${String(at).padStart(3, "0")}`)
+
+/** A follower of the red team in a log that holds green records. `may` says what it may read from the next step on. */
+const follow = Effect.gen(function* () {
+  const { machine, submit } = leader(undefined, [descriptor])
+  const operations = ids.map((id) => ({ _tag: "Create", model: "Page", id, data: { id, team: "green" } }) as const)
+  submit({ _tag: "Transact", operations } satisfies Transact)
+  const { index } = machine.applied
+  const log: Log = {
+    instance: undefined,
+    tables: () => machine.applied,
+    oldestIndex: () => 1,
+    appliedIndex: () => index,
+    isPlace: () => true,
+    applied: () => Effect.never,
+    read: () => Effect.succeed([]),
+    findFormer: () => Effect.succeed({ _tag: "Missing" }),
+    freshen: Effect.void,
+    staleMs: () => undefined
+  }
+  const viewFor = (...teams: ReadonlyArray<string>): View =>
+    Result.getOrThrow(
+      viewOf(
+        { policy, tables: machine.applied, nowMs: 0 },
+        { _tag: "Principal", id: "u", roles: [], claims: { teams } },
+        [descriptor]
+      )
+    )
+  let view = viewFor("red")
+  const follower = yield* Follower.make({
+    log,
+    group: groupOf([descriptor]),
+    view,
+    position: { index },
+    isNewState: false,
+    viewNow: () => Result.succeed(view),
+    gone: () => gone,
+    enterState: Effect.succeed(Effect.void)
+  })
+  const told: Array<string> = []
+  const step = Effect.map(follower.step, ({ end, told: some }) => {
+    told.push(...some.map(({ id }) => id))
+    return end
+  })
+  const may = (...teams: ReadonlyArray<string>): void => {
+    view = viewFor(...teams)
+  }
+  return { may, step, told }
+})
+
+it.effect("is told all that its new view shows", () =>
+  Effect.gen(function* () {
+    const { may, step, told } = yield* follow
+    may("red", "green")
+    while ((yield* step) !== "view");
+    assert.deepStrictEqual(told, ids)
+  })
+)
+
+it.effect("goes on if it may read more still by then", () =>
+  Effect.gen(function* () {
+    const { may, step, told } = yield* follow
+    may("red", "green")
+    while (told.length === 0) yield* step
+    may("red", "green", "blue")
+    while ((yield* step) !== "view");
+    assert.deepStrictEqual(told, ids)
+  })
+)
+
+it.effect("starts over if it could not be told a part of its new view, also if it may read that again", () =>
+  Effect.gen(function* () {
+    const { may, step, told } = yield* follow
+    may("red", "green")
+    while (told.length === 0) yield* step
+    const toldBefore = told.length
+    // It leaves the team for a moment. What is not told now would be missing for good once it is back.
+    may("red")
+    const exit = yield* Effect.exit(step)
+    may("red", "green")
+    assert.isTrue(Exit.isFailure(exit))
+    assert.lengthOf(told, toldBefore)
+  })
+)
