@@ -198,6 +198,19 @@ describe("a client that follows changes", () => {
     })
   )
 
+  it.live("waits where no node can tell whether its credential is good, as while there is no leader", () =>
+    Effect.gen(function* () {
+      const { nodes } = yield* serve(2, (_, before, response) => {
+        if (before < 4) refuse(response, "auth-unavailable", 503, { definite: true })
+        else {
+          begin(response)
+          response.write(change(2))
+        }
+      })
+      assert.deepStrictEqual(yield* take(1, nodes, { after: "1" }), ["2.0"])
+    })
+  )
+
   it.live("asks a node again that was about to stop before it says that changes are gone", () =>
     Effect.gen(function* () {
       const gone = { oldestIndex: 7, restart: "/api/products/changes?initial=true" }

@@ -176,6 +176,8 @@ const mayPass: ReadonlyArray<string> = [
   "too-many-requests",
   "no-quorum",
   "overloaded",
+  // Whoever could say whether the credential is good does not answer: the cluster itself, while it has no leader.
+  "auth-unavailable",
   "draining",
   "starting",
   "not-caught-up",
