@@ -36,9 +36,13 @@ const asCaller = Effect.flatMap(Effect.orDie(Http.caller), (caller) =>
   Effect.map(Repository.as(caller), (repository) => ({ caller, repository }))
 )
 
-/** The caller, if it has signed in. */
+/** Removes the cookie from the browser. */
+const forget = HttpApiBuilder.securitySetCookie(Session.security, "", { path: "/", sameSite: "lax", maxAge: 0 })
+
+/** The caller, if it has signed in. A cookie that is not good any more would have each request refused, the sign-in too. */
 const visitor = Effect.gen(function* () {
-  const caller = yield* Effect.orDie(Http.caller)
+  const found = Effect.tapError(Http.caller, ({ status }) => (status === 401 ? forget : Effect.void))
+  const caller = yield* Effect.orDie(found)
   if (caller._tag !== "Principal") return yield* Effect.die(Http.problem("unauthenticated", "Sign in first", {}))
   return caller
 })
@@ -81,6 +85,9 @@ export const sessionLayer = HttpApiBuilder.group(
       .handle("begin", () =>
         Effect.gen(function* () {
           const caller = yield* visitor
+          // It would outlive the key, and no cookie has the id of one.
+          if (caller.apiKey !== undefined)
+            return yield* Effect.die(Http.problem("forbidden", "A session begins with a token, and not with a key", {}))
           const { expires, value } = yield* Effect.orDie(Session.begin(caller, nameOf(caller)))
           yield* HttpApiBuilder.securitySetCookie(Session.security, value, { path: "/", sameSite: "lax", expires })
           return shown(caller)
@@ -93,7 +100,7 @@ export const sessionLayer = HttpApiBuilder.group(
           yield* visitor
           const { cookies } = yield* HttpServerRequest.HttpServerRequest
           yield* Effect.orDie(Session.endOf(cookies[Session.cookieName] ?? ""))
-          yield* HttpApiBuilder.securitySetCookie(Session.security, "", { path: "/", sameSite: "lax", maxAge: 0 })
+          yield* forget
         })
       )
   })

@@ -40,7 +40,10 @@ const signOut = async () => {
 }
 
 const issuer = document.documentElement.dataset.issuer
-const signIn = () => location.assign(`${issuer}/sign-in?back=${encodeURIComponent(`${location.origin}/`)}`)
+const signIn = () => {
+  sessionStorage.setItem("signing-in", "yes")
+  location.assign(`${issuer}/sign-in?back=${encodeURIComponent(`${location.origin}/`)}`)
+}
 
 /** Shows who the visitor is, the shows, and the visitor's tickets. */
 const show = async () => {
@@ -67,7 +70,14 @@ const show = async () => {
 const token = location.hash.slice(1)
 if (token !== "") {
   history.replaceState(null, "", "/")
-  const { body, status } = await ask("POST", "/session", { headers: { authorization: `Bearer ${token}` } })
-  if (status !== 200) say(`Not signed in: ${body.detail}`)
+  // A link with somebody else's token must not sign anybody in: only a tab that has just asked for one takes it.
+  const isAsked = sessionStorage.getItem("signing-in") !== null
+  sessionStorage.removeItem("signing-in")
+  if (isAsked) {
+    // A request shows one credential, so a cookie from before goes first.
+    await ask("DELETE", "/session")
+    const { body, status } = await ask("POST", "/session", { headers: { authorization: `Bearer ${token}` } })
+    if (status !== 200) say(`Not signed in: ${body.detail}`)
+  }
 }
 await show()

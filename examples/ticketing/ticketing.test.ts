@@ -149,6 +149,8 @@ describe("ticketing", () => {
         )
         const { key, principal } = (yield* json("n1", made)) as { readonly key: string; readonly principal: string }
         assert.deepInclude(yield* json("n2", post("/tickets", key, { showId })), { holder: principal })
+        // A session would outlive the key.
+        assert.strictEqual((yield* on("n2", post("/session", key, {}))).status, 403)
       }).pipe(Effect.provide(cluster([])))
   )
 
@@ -223,7 +225,10 @@ describe("ticketing", () => {
 
       yield* crash(first)
       assert.strictEqual((yield* ask(second, "DELETE", "/session", { cookie, origin })).status, 204)
-      assert.strictEqual((yield* ask(third, "GET", "/session", { cookie })).status, 401)
+      // The browser forgets a cookie that is not good any more: with it nobody could sign in again.
+      const over = yield* ask(third, "GET", "/session", { cookie })
+      assert.strictEqual(over.status, 401)
+      assert.match(Cookies.toSetCookieHeaders(over.cookies)[0] ?? "", /^__Host-session=; Max-Age=0; Path=\/;/)
     }).pipe(Effect.provide(cluster([])))
   )
 })
