@@ -14,6 +14,7 @@ import { idsOf } from "./Id.ts"
 import { jsonCodec } from "./JsonCodec.ts"
 import { toVersion } from "./Lift.ts"
 import { shapeOf } from "./MergePatch.ts"
+import { once } from "./Once.ts"
 import type { BareMode, Check, Fields, Marked, Mode, Moded, Options, ReferenceOption, Ruling } from "./Options.ts"
 import { pathOfName } from "./Path.ts"
 import { checkerOf, type Reference, type Rules, type Writes } from "./Rules.ts"
@@ -167,14 +168,6 @@ const describeFields = (
 /** The schema of a field in answers. A hidden field is in none, but nodes read and index it all the same. */
 const shownSchema = (schemas: { readonly json?: unknown; readonly replicated?: unknown }): FieldSchema =>
   (schemas.json ?? schemas.replicated) as FieldSchema
-
-const once = <A>(make: () => A): (() => A) => {
-  let made: { readonly value: A } | undefined
-  return () => {
-    made ??= { value: make() }
-    return made.value
-  }
-}
 
 const partFields = (fields: { readonly [name: string]: Field }, names: ReadonlyArray<string>): Schema.Struct.Fields =>
   Object.fromEntries(names.map((name) => [name, (fields[name]!.schemas as { readonly local: Schema.Top }).local]))

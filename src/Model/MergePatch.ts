@@ -5,6 +5,7 @@
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as SchemaAST from "effect/SchemaAST"
+import { once } from "./Once.ts"
 import { define } from "./PlainJson.ts"
 
 type Json = Schema.Json
@@ -137,6 +138,7 @@ const objectOf = ({ indexSignatures, propertySignatures }: SchemaAST.Objects): O
         isOptional: SchemaAST.isOptional(SchemaAST.toEncoded(type)),
         admitsNull: admitsNull(type),
         literals: literalsOf(type),
+        // A schema may refer to itself, so it is read only as deep as a patch goes.
         shape: once(() => shapeOf(type))
       }
     ])
@@ -146,15 +148,6 @@ const objectOf = ({ indexSignatures, propertySignatures }: SchemaAST.Objects): O
 
 /** The shape of a record's values: any value may appear. */
 const anything: MergeShape = { objects: [], isWhole: false }
-
-/** A schema may refer to itself, so it is read only as deep as a patch goes. */
-const once = <A>(make: () => A): (() => A) => {
-  let made: { readonly value: A } | undefined
-  return () => {
-    made ??= { value: make() }
-    return made.value
-  }
-}
 
 /** A check of the application's own may throw. Then the schema does not admit null. */
 const admitsNull = (type: SchemaAST.AST): boolean => {

@@ -1,8 +1,8 @@
 /** The flags of a node's operators: where they are served, and the file of their token. */
-import { Config, Effect, Option, Result } from "effect"
-import { Flag } from "effect/cli"
+import { Effect, Option, Result } from "effect"
 import { parseListening } from "./Listening.ts"
 import { BadFlag } from "./Peers.ts"
+import { textFlag } from "./TextFlag.ts"
 
 /** How operators reach a node. */
 export interface AdminOptions {
@@ -17,15 +17,15 @@ export interface AdminOptions {
 
 /** The flags. */
 export const adminFlags = {
-  adminListen: Flag.String("admin-listen").pipe(
-    Flag.withDescription("Serve operators here and nowhere else: host:port, port, or the path of a unix socket"),
-    Flag.withFallbackConfig(Config.String("LITHAIR_ADMIN_LISTEN")),
-    Flag.optional
+  adminListen: textFlag(
+    "admin-listen",
+    "LITHAIR_ADMIN_LISTEN",
+    "Serve operators here and nowhere else: host:port, port, or the path of a unix socket"
   ),
-  adminTokenFile: Flag.String("admin-token-file").pipe(
-    Flag.withDescription("A file with the token that operators show; then everybody needs a credential for /_admin"),
-    Flag.withFallbackConfig(Config.String("LITHAIR_ADMIN_TOKEN_FILE")),
-    Flag.optional
+  adminTokenFile: textFlag(
+    "admin-token-file",
+    "LITHAIR_ADMIN_TOKEN_FILE",
+    "A file with the token that operators show; then everybody needs a credential for /_admin"
   )
 }
 

@@ -5,35 +5,29 @@ import type { ForwardedHeader } from "../Http/ClientAddress.ts"
 import type { EdgeOptions } from "../Http/EdgeOptions.ts"
 import type { Rate } from "../Http/TokenBuckets.ts"
 import { BadFlag } from "./Peers.ts"
-
-const text = (name: string, variable: string, description: string) =>
-  Flag.String(name).pipe(
-    Flag.withDescription(description),
-    Flag.withFallbackConfig(Config.String(variable)),
-    Flag.optional
-  )
+import { textFlag } from "./TextFlag.ts"
 
 const count = (name: string, variable: string, description: string) =>
   Flag.Int(name).pipe(Flag.withDescription(description), Flag.withFallbackConfig(Config.Int(variable)), Flag.optional)
 
 /** The flags. */
 export const edgeFlags = {
-  trustedProxies: text(
+  trustedProxies: textFlag(
     "trusted-proxies",
     "LITHAIR_TRUSTED_PROXIES",
     "Addresses and networks of proxies that say who their clients are, separated by commas"
   ),
-  forwardedHeader: text(
+  forwardedHeader: textFlag(
     "forwarded-header",
     "LITHAIR_FORWARDED_HEADER",
     "The header in which these proxies say it: x-forwarded-for (by default) or forwarded"
   ),
-  addressRate: text(
+  addressRate: textFlag(
     "address-rate",
     "LITHAIR_ADDRESS_RATE",
     "How many requests a second one address may send, or 100/200: 100 a second, 200 at once; unlimited by default"
   ),
-  principalRate: text(
+  principalRate: textFlag(
     "principal-rate",
     "LITHAIR_PRINCIPAL_RATE",
     "How many requests a second one principal may send to this node; unlimited by default"
@@ -48,7 +42,7 @@ export const edgeFlags = {
     "LITHAIR_STREAMS_OF_ONE",
     "How many streams of events one principal may have on this node; 16 by default"
   ),
-  corsOrigins: text(
+  corsOrigins: textFlag(
     "cors-origins",
     "LITHAIR_CORS_ORIGINS",
     "The origins whose pages may read the API, separated by commas; none by default"

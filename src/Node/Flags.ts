@@ -7,6 +7,7 @@ import { type AdminFlagValues, type AdminOptions, adminFlags, adminOf } from "./
 import { type EdgeValues, edgeFlags, edgeOf } from "./EdgeFlags.ts"
 import { BadFlag, parseOwn, parsePeers, parsePlace } from "./Peers.ts"
 import { type PeerTlsFlags, peerTlsFlags, peerTlsOf } from "./PeerTlsFlags.ts"
+import { textFlag } from "./TextFlag.ts"
 
 /** The flags. Without `port` a program runs its demo. */
 export const flags = {
@@ -16,47 +17,33 @@ export const flags = {
     Flag.withFallbackConfig(Config.Int("LITHAIR_PORT")),
     Flag.optional
   ),
-  peers: Flag.String("peers").pipe(
-    Flag.withDescription("The other nodes: port, host:port or id=host:port, separated by commas"),
-    Flag.withFallbackConfig(Config.String("LITHAIR_PEERS")),
-    Flag.optional
-  ),
+  peers: textFlag("peers", "LITHAIR_PEERS", "The other nodes: port, host:port or id=host:port, separated by commas"),
   host: Flag.String("host").pipe(
     Flag.withDescription("The host to listen on; peers use it too, unless --address names another"),
     Flag.withFallbackConfig(Config.String("LITHAIR_HOST")),
     Flag.withDefault("127.0.0.1")
   ),
-  address: Flag.String("address").pipe(
-    Flag.withDescription("The address, host:port, at which peers reach this node; --host and --port by default"),
-    Flag.withFallbackConfig(Config.String("LITHAIR_ADDRESS")),
-    Flag.optional
+  address: textFlag(
+    "address",
+    "LITHAIR_ADDRESS",
+    "The address, host:port, at which peers reach this node; --host and --port by default"
   ),
-  data: Flag.String("data").pipe(
-    Flag.withDescription("The directory of this node's data; by default a folder named by its port"),
-    Flag.withFallbackConfig(Config.String("LITHAIR_DATA")),
-    Flag.optional
+  data: textFlag("data", "LITHAIR_DATA", "The directory of this node's data; by default a folder named by its port"),
+  id: textFlag("id", "LITHAIR_ID", "The node's id, which its peers must use for it; its address by default"),
+  join: textFlag(
+    "join",
+    "LITHAIR_JOIN",
+    "A member of a running cluster, port or host:port, through which this empty node joins"
   ),
-  id: Flag.String("id").pipe(
-    Flag.withDescription("The node's id, which its peers must use for it; its address by default"),
-    Flag.withFallbackConfig(Config.String("LITHAIR_ID")),
-    Flag.optional
+  secret: textFlag(
+    "secret",
+    "LITHAIR_SECRET",
+    "The cluster's shared secret of at least 32 characters; without it and TLS, peers must be on this host"
   ),
-  join: Flag.String("join").pipe(
-    Flag.withDescription("A member of a running cluster, port or host:port, through which this empty node joins"),
-    Flag.withFallbackConfig(Config.String("LITHAIR_JOIN")),
-    Flag.optional
-  ),
-  secret: Flag.String("secret").pipe(
-    Flag.withDescription(
-      "The cluster's shared secret of at least 32 characters; without it, peers must be on this host"
-    ),
-    Flag.withFallbackConfig(Config.String("LITHAIR_SECRET")),
-    Flag.optional
-  ),
-  acceptedSecret: Flag.String("accepted-secret").pipe(
-    Flag.withDescription("Another secret that peers may prove, while one replaces the other"),
-    Flag.withFallbackConfig(Config.String("LITHAIR_ACCEPTED_SECRET")),
-    Flag.optional
+  acceptedSecret: textFlag(
+    "accepted-secret",
+    "LITHAIR_ACCEPTED_SECRET",
+    "Another secret that peers may prove, while one replaces the other"
   ),
   ...peerTlsFlags,
   insecureOpen: Flag.Boolean("insecure-open").pipe(

@@ -4,28 +4,22 @@ import { Flag } from "effect/cli"
 import { type PeerTls, together } from "../Lithair/PeerTls.ts"
 import { formatHost } from "../Raft/peers/Address.ts"
 import { BadFlag } from "./Peers.ts"
-
-const optional = (name: string, variable: string, description: string) =>
-  Flag.String(name).pipe(
-    Flag.withDescription(description),
-    Flag.withFallbackConfig(Config.String(variable)),
-    Flag.optional
-  )
+import { textFlag } from "./TextFlag.ts"
 
 /** The flags. */
 export const peerTlsFlags = {
-  peerListen: optional(
+  peerListen: textFlag(
     "peer-listen",
     "LITHAIR_PEER_LISTEN",
     "Where peers speak under TLS, port or host:port; needs the three files"
   ),
-  peerCertFile: optional(
+  peerCertFile: textFlag(
     "peer-cert-file",
     "LITHAIR_PEER_CERT_FILE",
     "This node's certificate (PEM), with the URI lithair:node:<id>; read again on SIGHUP and hourly, as the other two"
   ),
-  peerKeyFile: optional("peer-key-file", "LITHAIR_PEER_KEY_FILE", "The key of that certificate (PEM)"),
-  peerCaFile: optional(
+  peerKeyFile: textFlag("peer-key-file", "LITHAIR_PEER_KEY_FILE", "The key of that certificate (PEM)"),
+  peerCaFile: textFlag(
     "peer-ca-file",
     "LITHAIR_PEER_CA_FILE",
     "The authorities that sign the certificates of all nodes (PEM)"

@@ -2,11 +2,11 @@
 import { type ChildProcess, spawn } from "node:child_process"
 import { once } from "node:events"
 import { cpSync, mkdtempSync, rmSync } from "node:fs"
-import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { Effect, Schedule, type Scope } from "effect"
+import { freePort } from "../support/freePort.ts"
 import { bundleOf } from "./Bundle.ts"
 import { exchange, NoAnswer } from "./Exchange.ts"
 
@@ -53,13 +53,7 @@ export interface RequestOptions {
   readonly timeoutMs?: number
 }
 
-export const freePort = Effect.callback<number>((resume) => {
-  const server = createServer()
-  server.listen(0, "127.0.0.1", () => {
-    const address = server.address()
-    server.close(() => resume(Effect.succeed(typeof address === "object" && address !== null ? address.port : 0)))
-  })
-})
+export { freePort }
 
 const request =
   (url: string) =>

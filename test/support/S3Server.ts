@@ -8,22 +8,14 @@ import { createHash, createHmac } from "node:crypto"
 import { once } from "node:events"
 import { mkdtempSync, rmSync } from "node:fs"
 import { createServer as createGate, request } from "node:http"
-import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { Effect, Schedule } from "effect"
+import { freePort } from "./freePort.ts"
 
 const node = fileURLToPath(new URL("../../node_modules/.bin/node", import.meta.url))
 const program = fileURLToPath(new URL("../../node_modules/s3rver/bin/s3rver.js", import.meta.url))
-
-const freePort = Effect.callback<number>((resume) => {
-  const server = createServer()
-  server.listen(0, "127.0.0.1", () => {
-    const address = server.address()
-    server.close(() => resume(Effect.succeed(typeof address === "object" && address !== null ? address.port : 0)))
-  })
-})
 
 export const bucket = "backups"
 

@@ -171,3 +171,18 @@ export const after = (node: NodeId, output: Output): ReadonlyArray<{ readonly to
     : [{ to: node, input: { _tag: "Applied" as const, index: output.apply.toIndex } }]),
   ...output.messages.map((envelope) => ({ to: envelope.to, input: delivery(envelope) }))
 ]
+
+/** A leader takes a new transaction. */
+export const propose = (state: State.State): Output => {
+  const entries = [{ type: "transaction" as const, payload: payload("x") }]
+  return step(state, { _tag: "Propose", term: state.currentTerm, lastIndex: state.log.lastIndex, entries })
+}
+
+/** A leader hears that a follower has its log through an index. */
+export const acknowledge = (state: State.State, from: NodeId, matchIndex: number): Output =>
+  receive(state, from, {
+    _tag: "AppendEntriesReply",
+    term: state.currentTerm,
+    prevLogIndex: 0,
+    result: { _tag: "Matched", matchIndex }
+  })

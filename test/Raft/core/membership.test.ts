@@ -7,6 +7,7 @@ import type { Output } from "../../../src/Raft/core/Output.ts"
 import type { State } from "../../../src/Raft/core/State.ts"
 import { step } from "../../../src/Raft/core/step.ts"
 import {
+  acknowledge,
   after,
   changeMembership,
   cluster,
@@ -47,14 +48,6 @@ const namesOf = ({ configuration }: State) => ({
   learners: configuration.learners.map(({ id }) => id),
   outgoing: configuration.outgoing?.map(({ id }) => id)
 })
-
-const acknowledge = (state: State, from: string, matchIndex: number) =>
-  receive(state, from, {
-    _tag: "AppendEntriesReply",
-    term: state.currentTerm,
-    prevLogIndex: 0,
-    result: { _tag: "Matched", matchIndex }
-  })
 
 /** A leader of `a`, `b` and `c` with the caught-up learner `d`, driven by hand from here on. */
 const withLearner = (): { readonly a: State; readonly states: ReadonlyArray<State> } => {

@@ -6,6 +6,7 @@ import * as RaftLog from "../../../src/Raft/core/RaftLog.ts"
 import type { State } from "../../../src/Raft/core/State.ts"
 import { step } from "../../../src/Raft/core/step.ts"
 import {
+  acknowledge,
   after,
   cluster,
   configurationOf,
@@ -15,7 +16,7 @@ import {
   live,
   member,
   pass,
-  payload,
+  propose,
   receive,
   sent,
   settle,
@@ -23,11 +24,6 @@ import {
 } from "./Cores.ts"
 
 const abc = ["a", "b", "c"]
-
-const propose = (state: State) => {
-  const entries = [{ type: "transaction" as const, payload: payload("x") }]
-  return step(state, { _tag: "Propose", term: state.currentTerm, lastIndex: state.log.lastIndex, entries })
-}
 
 /** Three nodes, the first leading, that have all applied entries 1 (a no-op) to 5. */
 const applied = (config: Partial<RaftConfig> = { logRetainedCount: 0 }) => {
@@ -43,14 +39,6 @@ const snapshot = (state: State, index: number) => {
   const marked = step(state, { _tag: "LocalSnapshot", index })
   return { marked, synced: sync(state) }
 }
-
-const acknowledge = (state: State, from: string, matchIndex: number) =>
-  receive(state, from, {
-    _tag: "AppendEntriesReply",
-    term: state.currentTerm,
-    prevLogIndex: 0,
-    result: { _tag: "Matched", matchIndex }
-  })
 
 const conflict = (state: State, from: string, prevLogIndex: number, firstIndex = 1) =>
   receive(state, from, {

@@ -3,6 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import type { State } from "../../../src/Raft/core/State.ts"
 import { step } from "../../../src/Raft/core/step.ts"
 import {
+  acknowledge,
   after,
   changeMembership,
   cluster,
@@ -10,7 +11,7 @@ import {
   live,
   member,
   newcomer,
-  payload,
+  propose,
   receive,
   sent,
   settle,
@@ -19,21 +20,8 @@ import {
 
 const abc = ["a", "b", "c"]
 
-const propose = (state: State) => {
-  const entries = [{ type: "transaction" as const, payload: payload("x") }]
-  return step(state, { _tag: "Propose", term: state.currentTerm, lastIndex: state.log.lastIndex, entries })
-}
-
 const transfer = (state: State, to?: string) =>
   step(state, { _tag: "TransferLeadership", ...(to === undefined ? {} : { to }) })
-
-const acknowledge = (state: State, from: string, matchIndex: number) =>
-  receive(state, from, {
-    _tag: "AppendEntriesReply",
-    term: state.currentTerm,
-    prevLogIndex: 0,
-    result: { _tag: "Matched", matchIndex }
-  })
 
 const leaders = (states: ReadonlyArray<State>) =>
   states.flatMap(({ nodeId, role }) => (role._tag === "Leader" ? [nodeId] : []))

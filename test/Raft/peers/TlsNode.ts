@@ -1,6 +1,5 @@
 /** Transports under TLS on this host, with certificates of a test's own authority in files. */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
-import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Context, Effect, Layer } from "effect"
@@ -8,6 +7,7 @@ import { type OwnStarts, untold } from "../../../src/EventStore/Start.ts"
 import type { CertificateFiles } from "../../../src/Raft/peers/Certificates.ts"
 import * as PeerSockets from "../../../src/Raft/peers/PeerSockets.ts"
 import { type Membership, Transport } from "../../../src/Raft/peers/Transport.ts"
+import { freePort } from "../../support/freePort.ts"
 import type { Authority, Issued } from "./Authority.ts"
 
 /** A directory that ends with the scope. */
@@ -15,15 +15,6 @@ export const directory = Effect.acquireRelease(
   Effect.sync(() => mkdtempSync(join(tmpdir(), "lithair-tls-"))),
   (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
 )
-
-/** A port that nobody listens to now. */
-export const freePort = Effect.callback<number>((resume) => {
-  const server = createServer()
-  server.listen(0, "127.0.0.1", () => {
-    const address = server.address()
-    server.close(() => resume(Effect.succeed(typeof address === "object" && address !== null ? address.port : 0)))
-  })
-})
 
 /** Writes what a node needs, under its name. Calling it again replaces the files. */
 export const writeFiles = (

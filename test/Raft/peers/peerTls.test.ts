@@ -9,9 +9,10 @@ import { lanes } from "../../../src/Raft/peers/LinkTable.ts"
 import { dialTls, listenTls } from "../../../src/Raft/peers/PeerTls.ts"
 import { handshakesOfThisHostMaxCount, makeStrangers } from "../../../src/Raft/peers/Strangers.ts"
 import { helloOf, unformed } from "../../../src/Raft/peers/Transport.ts"
+import { freePort } from "../../support/freePort.ts"
 import { type Authority, type Issued, makeAuthority } from "./Authority.ts"
 import { socketNode } from "./SocketNode.ts"
-import { directory, freePort, tlsNode, writeFiles } from "./TlsNode.ts"
+import { directory, tlsNode, writeFiles } from "./TlsNode.ts"
 import { record, transportContract } from "./TransportContract.ts"
 
 const authority = makeAuthority()
