@@ -8,6 +8,7 @@ import { type Problem, problem } from "../Problem.ts"
 import * as Histogram from "../Raft/node/Histogram.ts"
 import { AnswerTurn, Reserve, Turn } from "./Body.ts"
 import { AwaitedBodies, type Bodies, make as makeBodies } from "./BodyDeadline.ts"
+import { stuckMaxMs } from "./Stuck.ts"
 
 /** The most requests under way. The node refuses more. */
 export const requestsMaxCount = 4096
@@ -39,14 +40,15 @@ export interface Place {
   readonly leave: () => void
 }
 
-/** A response of the server; one of these events tells its end. */
+/** A response of the server; one of these events tells its end. The server closes a connection whose time is over. */
 export interface Sending {
   readonly on: (event: "finish" | "close", listener: () => void) => unknown
+  readonly socket?: { readonly timeout?: number | undefined; readonly setTimeout?: (ms: number) => unknown } | null
 }
 
 /** Admits requests to a node. */
 export interface Admission {
-  /** Counts the bytes of an answer until its response ends. */
+  /** Counts the bytes of an answer until its response ends. A client that takes nothing of it for a minute is cut off. */
   readonly count: (bytes: number, response: Sending) => void
   /** Whether a large answer may begin: clients have taken most of those before it. */
   readonly hasRoom: () => boolean
@@ -156,10 +158,16 @@ export const make: Effect.Effect<Admission, never, Scope.Scope> = Effect.gen(fun
     count: (bytes, response) => {
       if (bytes < answerMinBytes) return
       answersBytes += bytes
+      const { socket } = response
+      // Node starts this time again whenever the client takes some bytes; Bun and Deno do not see that.
+      socket?.setTimeout?.(stuckMaxMs)
       let isSent = false
       const sent = (): void => {
-        if (!isSent) answersBytes -= bytes
+        if (isSent) return
         isSent = true
+        answersBytes -= bytes
+        // Unless the runtime has set its own: the next request on the connection may take its time.
+        if (socket?.timeout === stuckMaxMs) socket.setTimeout?.(0)
       }
       response.on("finish", sent)
       response.on("close", sent)

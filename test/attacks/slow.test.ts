@@ -1,11 +1,13 @@
 /**
- * Attacks by doing nothing: idle connections and idle streams. Readers that take nothing are in test/Node/eventStream.test.ts
+ * Attacks by doing nothing: idle connections, idle streams, and answers that nobody takes. Readers that take nothing are in test/Node/eventStream.test.ts
  * and test/Node/stuck.test.ts, heads and bodies that do not come in test/processes/edges.test.ts. docs/edge.md.
  */
 import { spawn } from "node:child_process"
 import { once } from "node:events"
-import { assert, describe, it } from "@effect/vitest"
+import { connect, Socket } from "node:net"
+import { assert, describe, it, vi } from "@effect/vitest"
 import { Effect } from "effect"
+import { stuckMaxMs } from "../../src/Http/Stuck.ts"
 import { layer, makeKey, send, Target } from "./Target.ts"
 
 /** Only V8 collects garbage on demand and tells its heap. */
@@ -76,5 +78,52 @@ describe("clients that do nothing", () => {
         }
       }).pipe(Effect.provide(layer({ edge: { streamsOfOneMax: 1_024, requestLog: false } }))),
     60_000
+  )
+})
+
+describe("clients that take none of their large answers", () => {
+  it.live.skipIf(!isV8)(
+    "are cut off after a minute, so that they keep no other out for longer",
+    () =>
+      Effect.gen(function* () {
+        const { port } = yield* Target
+        const { key } = yield* makeKey("sam", ["staff"])
+        const small = Effect.map(send("GET", "/api/plans/none", { key }), ({ status }) => status)
+        // A page has some 8 MiB. The operating system takes about half of it for the client.
+        const text = "x".repeat(900_000)
+        for (let at = 0; at < 10; at++) {
+          assert.strictEqual((yield* send("POST", "/api/plans", { key, body: { text } })).status, 201)
+        }
+        // The sockets of the server whose answers must be taken within a minute. The minute itself is the runtime's.
+        const watched = new Set<Socket>()
+        const { setTimeout } = Socket.prototype
+        const spy = vi.spyOn(Socket.prototype, "setTimeout").mockImplementation(function (this: Socket, ms, ...more) {
+          if (ms === stuckMaxMs) watched.add(this)
+          return setTimeout.call(this, ms, ...more)
+        })
+        yield* Effect.addFinalizer(() => Effect.sync(() => spy.mockRestore()))
+        const head = `GET /api/plans HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer ${key}\r\n\r\n`
+        for (let at = 0; at < 12; at++) {
+          const socket = connect(port, "127.0.0.1", () => socket.write(head))
+          socket.pause().on("error", () => {})
+          yield* Effect.addFinalizer(() => Effect.sync(() => socket.destroy()))
+        }
+        while ((yield* small) !== 503) yield* Effect.sleep("20 millis")
+        for (const socket of watched) if (socket.timeout === stuckMaxMs) socket.emit("timeout")
+        while ((yield* small) !== 404) yield* Effect.sleep("20 millis")
+
+        // A client that takes its answer may ask again on its connection, for as long as it likes.
+        watched.clear()
+        const socket = connect(port, "127.0.0.1", () => socket.write(`${head}${head}`))
+        let bytes = 0
+        socket.on("data", (part) => {
+          bytes += part.length
+        })
+        yield* Effect.addFinalizer(() => Effect.sync(() => socket.destroy()))
+        while (bytes < 16_000_000) yield* Effect.sleep("20 millis")
+        assert.lengthOf([...watched], 1)
+        while ([...watched].some(({ timeout }) => timeout === stuckMaxMs)) yield* Effect.sleep("20 millis")
+      }).pipe(Effect.scoped, Effect.provide(layer())),
+    30_000
   )
 })
