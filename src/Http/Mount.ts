@@ -54,6 +54,8 @@ interface Mounted {
   readonly owned: Array<string>
   /** Those of them that pages of listed origins may read. */
   readonly shared: Array<string>
+  /** Those of them that nobody uses without a credential, even if the node is open. */
+  readonly closed: Array<string>
 }
 
 const mountedOn = new WeakMap<HttpRouter.HttpRouter, Mounted>()
@@ -68,12 +70,15 @@ export const mount = Effect.fnUntraced(function* (options: {
   readonly owned: ReadonlyArray<string>
   /** Whether the routes are for callers, as those of the derived API are. */
   readonly isForCallers?: boolean
+  /** Whether all callers of the routes need a credential, even if the node is open: then other hosts may ask too. */
+  readonly isClosed?: boolean
   /** Finds the caller of each request, if callers sign in. */
   readonly authentication?: Authentication.Authentication["Service"] | undefined
   /** Whether to answer at once, even under load: a node must always be able to say how it is. */
   readonly isUrgent?: boolean
 }) {
-  const { authentication, endpoints = [], isForCallers = false, isUrgent = false, owned, prefix = "" } = options
+  const { authentication, endpoints = [], isClosed = false, isForCallers = false, isUrgent = false } = options
+  const { owned, prefix = "" } = options
   const routes = (options.routes ?? []) as ReadonlyArray<OwnRoute>
   const whole = yield* HttpRouter.HttpRouter
   const router = prefix === "" ? whole : whole.prefixed(prefix)
@@ -93,6 +98,7 @@ export const mount = Effect.fnUntraced(function* (options: {
   const placed = owned.map((path) => (path === "/" ? path : prefix + path))
   mounted.owned.push(...placed)
   if (isForCallers) mounted.shared.push(...placed)
+  if (isClosed) mounted.closed.push(...placed)
 
   /** Answers requests that sent the path of the route exactly, in their turn. */
   const inTurn = (
@@ -185,7 +191,7 @@ const mountedOnWhole = Effect.fnUntraced(function* (
 ) {
   const known = mountedOn.get(whole)
   if (known !== undefined) return known
-  const mounted: Mounted = { paths: [], owned: [], shared: [] }
+  const mounted: Mounted = { paths: [], owned: [], shared: [], closed: [] }
   mountedOn.set(whole, mounted)
   const { edge } = serving
   // A request that matches no route, or whose path is badly encoded, fails outside of all handlers.
@@ -197,7 +203,8 @@ const mountedOnWhole = Effect.fnUntraced(function* (
         const visit = edge.begin({ headers, method, socket: Option.getOrUndefined(remoteAddress) })
         visit.isShared = isBelow(mounted.shared, url)
         const isOurs = isBelow(mounted.owned, url)
-        const met = answerBefore(serving, request, { isOurs, visit })
+        const isClosed = isBelow(mounted.closed, url)
+        const met = answerBefore(serving, request, { isClosed, isOurs, visit })
         const own = (): Effect.Effect<Response, Types.unhandled, HttpServerRequest.HttpServerRequest> =>
           isOurs ? Effect.catchIf(app, isRouteNotFound, () => answered(refuse(mounted, url))) : app
         return Effect.map(met === undefined ? own() : answered(met), (response) =>
@@ -218,11 +225,12 @@ const mountedOnWhole = Effect.fnUntraced(function* (
 const answerBefore = (
   serving: Serving["Service"],
   request: Request,
-  { isOurs, visit }: { readonly isOurs: boolean; readonly visit: Visit }
+  { isClosed, isOurs, visit }: { readonly isClosed: boolean; readonly isOurs: boolean; readonly visit: Visit }
 ): Effect.Effect<Response, Problem> | undefined => {
   const { headers, method, url } = request
   const { edge } = serving
-  const malformed = isOurs ? (refusalOf(request) ?? openRefusalOf(serving, request)) : undefined
+  const isOpen = serving.isOpen && !isClosed
+  const malformed = isOurs ? (refusalOf(request) ?? (isOpen ? openRefusal(url, headers) : undefined)) : undefined
   const refusal = malformed ?? (isExempt(url) ? undefined : edge.refusal(visit))
   if (refusal !== undefined) return Effect.fail(refusal)
   const preflight = visit.isShared ? edge.cors?.preflight(method, headers) : undefined
@@ -230,12 +238,6 @@ const answerBefore = (
     ? undefined
     : Effect.succeed(HttpServerResponse.empty({ status: 204, headers: preflight }))
 }
-
-/** Why an open node does not answer the request; undefined if it does, or if the node is not open. */
-const openRefusalOf = (
-  { isOpen }: Pick<Serving["Service"], "isOpen">,
-  { headers, url }: Pick<Request, "headers" | "url">
-): Problem | undefined => (isOpen ? openRefusal(url, headers) : undefined)
 
 const isBelow = (paths: ReadonlyArray<string>, url: string): boolean => {
   const { path } = splitTarget(url)

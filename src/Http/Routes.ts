@@ -160,7 +160,8 @@ export const layerAdmin: Layer.Layer<
     const reactions = yield* Reactions
     const serving = yield* Serving
     yield* checkForOperators("layerAdmin")
-    if (serving.isOpen && (yield* AdminToken) === undefined) yield* checkOpen
+    const isClosed = (yield* AdminToken) !== undefined
+    if (serving.isOpen && !isClosed) yield* checkOpen
     const guard = yield* forOperators
     const descriptors = serving.models.map(describe)
     const backups = yield* Backups
@@ -176,7 +177,7 @@ export const layerAdmin: Layer.Layer<
       serving
     )
     const urgent = guard([...clusterRoutes(member), ...metrics])
-    yield* mount({ routes: urgent, owned: ["/metrics"], isUrgent: true })
+    yield* mount({ routes: urgent, owned: ["/metrics"], isUrgent: true, isClosed })
     yield* mount({
       routes: guard([
         ...adminRoutes(member),
@@ -187,7 +188,8 @@ export const layerAdmin: Layer.Layer<
         ...reactionRoutes(reactions),
         ...keyRoutes({ member, records: yield* Records })
       ]),
-      owned: ["/_admin"]
+      owned: ["/_admin"],
+      isClosed
     })
   })
 )

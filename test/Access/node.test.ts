@@ -1,10 +1,14 @@
 /** Sign-in on a node's own server, where hot endpoints are served before Effect's router. */
+import { mkdtemp, rm, writeFile } from "node:fs/promises"
 import { connect } from "node:net"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer } from "effect"
 import { HttpRouter, HttpServer } from "effect/http"
 import { NetAddress } from "effect/net"
 import * as Access from "../../src/Access.ts"
+import { layerAdminToken } from "../../src/Http/AdminToken.ts"
 import { OpenToOthers } from "../../src/Http/OpenMode.ts"
 import * as Http from "../../src/Http.ts"
 import * as Lithair from "../../src/Lithair.ts"
@@ -32,7 +36,7 @@ const portOf = Effect.map(HttpServer.HttpServer, ({ address }) =>
 )
 
 /** Sends the lines of a head, and a body, and reads the answer until the connection ends. */
-const send = (port: number, lines: ReadonlyArray<string>, body = "") =>
+const send = (port: number, lines: ReadonlyArray<string>, body = "", host = "localhost") =>
   Effect.callback<{ readonly status: number; readonly text: string }>((resume) => {
     const socket = connect({ host: "127.0.0.1", port })
     let text = ""
@@ -41,7 +45,7 @@ const send = (port: number, lines: ReadonlyArray<string>, body = "") =>
     })
     socket.on("close", () => resume(Effect.succeed({ status: Number(text.split(" ")[1]), text })))
     const length = body === "" ? [] : [`content-length: ${body.length}`, "content-type: application/json"]
-    socket.write(`${[...lines, "host: localhost", "connection: close", ...length].join("\r\n")}\r\n\r\n${body}`)
+    socket.write(`${[...lines, `host: ${host}`, "connection: close", ...length].join("\r\n")}\r\n\r\n${body}`)
   })
 
 describe("a node's own server", () => {
@@ -83,6 +87,39 @@ describe("a node's own server", () => {
       assert.notProperty(document.components.schemas.Note.properties, "pin")
       assert.notProperty(document.paths, "/api/sessions")
     }).pipe(provide)
+  )
+
+  it.live("answers operators of other hosts who show the admin token, although the application is open to none", () =>
+    Effect.gen(function* () {
+      const directory = yield* Effect.promise(() => mkdtemp(join(tmpdir(), "lithair-")))
+      yield* Effect.addFinalizer(() => Effect.promise(() => rm(directory, { recursive: true })))
+      const token = "0123456789abcdef0123456789abcdef"
+      const file = join(directory, "token")
+      yield* Effect.promise(() => writeFile(file, token))
+      const statusOf = (port: number, path: string, ...headers: ReadonlyArray<string>) =>
+        Effect.map(send(port, [`GET ${path} HTTP/1.1`, ...headers], "", "10.1.0.1:9081"), ({ status }) => status)
+      yield* Effect.gen(function* () {
+        const port = yield* portOf
+        for (const path of ["/metrics", "/_admin/api/cluster", "/_admin/api/keys"]) {
+          assert.strictEqual(yield* statusOf(port, path, `authorization: Bearer ${token}`), 200, path)
+          assert.strictEqual(yield* statusOf(port, path), 401, path)
+          assert.strictEqual(yield* statusOf(port, path, `authorization: Bearer ${token}x`), 401, path)
+        }
+        for (const path of ["/api/plans", "/api/plans/a", "/docs", "/_ADMIN/api/keys", "/api/_projections"]) {
+          assert.strictEqual(yield* statusOf(port, path, `authorization: Bearer ${token}`), 403, path)
+        }
+      }).pipe(
+        Effect.provide(
+          HttpRouter.serve(routes, { disableLogger: true, disableListenLog: true }).pipe(
+            Layer.provide(Lithair.layer({ models: [Plan] })),
+            Layer.provide(Lithair.layerTest),
+            Layer.provide(Lithair.layerMemory),
+            Layer.provide(layerAdminToken(file)),
+            Layer.provideMerge(layerServer({ port: 0 }))
+          )
+        )
+      )
+    }).pipe(Effect.scoped)
   )
 
   it.live("does not start where other hosts reach it, unless the application has auth or says so", () =>
