@@ -199,8 +199,8 @@ const mountedOnWhole = Effect.fnUntraced(function* (
     (app): Effect.Effect<Response, Types.unhandled, HttpServerRequest.HttpServerRequest> => {
       const served = Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
         listenToErrors(request)
-        const { headers, method, remoteAddress, url } = request
-        const visit = edge.begin({ headers, method, socket: Option.getOrUndefined(remoteAddress) })
+        const { headers, method, peerAddress, url } = request
+        const visit = edge.begin({ headers, method, socket: Option.getOrUndefined(peerAddress) })
         visit.isShared = isBelow(mounted.shared, url)
         const isOurs = isBelow(mounted.owned, url)
         const isClosed = isBelow(mounted.closed, url)

@@ -2,7 +2,7 @@
 import { connect } from "node:net"
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Layer } from "effect"
-import { HttpRouter, HttpServerResponse } from "effect/http"
+import { HttpMiddleware, HttpRouter, HttpServerResponse } from "effect/http"
 import * as Access from "../../src/Access.ts"
 import * as Http from "../../src/Http.ts"
 import { layer, makeKey, type Setting, send, Target } from "../attacks/Target.ts"
@@ -72,6 +72,20 @@ describe("requests of one address", () => {
         assert.notStrictEqual((yield* send("GET", paths.directly, { from: "10.0.0.7" })).status, 429)
       }
     }).pipe(on({ edge: { trustedProxies: [], addressRate: { perSecond: 0.01, burst: 3 } } }))
+  )
+})
+
+describe("a middleware of the application that believes a proxy", () => {
+  it.live("makes no request one of this host, which has no limit", () =>
+    Effect.gen(function* () {
+      const ask = Effect.map(send("GET", paths.directly, { from: "::1" }), ({ status }) => status)
+      assert.deepStrictEqual(yield* Effect.replicateEffect(ask, 3), [401, 401, 429])
+    }).pipe(
+      on({
+        edge: { addressRate: { perSecond: 0.01, burst: 2 } },
+        middleware: HttpMiddleware.xForwardedHeaders({ trustedProxies: () => true })
+      })
+    )
   )
 })
 

@@ -4,7 +4,7 @@
  */
 import { request as httpRequest } from "node:http"
 import { Context, Effect, Layer } from "effect"
-import { HttpRouter, HttpServer } from "effect/http"
+import { type HttpMiddleware, HttpRouter, HttpServer } from "effect/http"
 import { NetAddress } from "effect/net"
 import type * as Http from "../../src/Http.ts"
 import * as Lithair from "../../src/Lithair.ts"
@@ -26,18 +26,21 @@ export interface Answered {
   readonly body: any
 }
 
-/** What a test sets: the edge, the authenticators, and routes beside those of the node. */
+/** What a test sets: the edge, the authenticators, and what the application puts beside or before the routes of the node. */
 export interface Setting {
   readonly edge?: Http.EdgeOptions
   readonly auth?: Lithair.Application["auth"]
   // biome-ignore lint/suspicious/noExplicitAny: routes may fail with whatever answers itself.
   readonly routes?: Layer.Layer<never, never, any>
+  /** A middleware of the whole server. */
+  readonly middleware?: ReturnType<typeof HttpMiddleware.xForwardedHeaders>
 }
 
 /** Runs a node. */
 export const layer = ({
   auth = application.auth,
   edge = {},
+  middleware,
   routes = Layer.empty
 }: Setting = {}): Layer.Layer<Target> => {
   const logged: Array<Http.LoggedRequest> = []
@@ -54,7 +57,8 @@ export const layer = ({
   )
   const served = HttpRouter.serve(Layer.merge(Lithair.layerRoutes(), routes), {
     disableLogger: true,
-    disableListenLog: true
+    disableListenLog: true,
+    ...(middleware === undefined ? {} : { middleware })
   }).pipe(Layer.provide(Lithair.layer({ ...application, auth, edge: settings })))
   return Layer.provideMerge(target, served).pipe(
     Layer.provide(handlers),
