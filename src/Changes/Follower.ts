@@ -199,6 +199,14 @@ export const make = Effect.fnUntraced(function* ({
     return { _tag: "Erased", position, timeMs: transaction.timeMs, model: thing.model, id: thing.id } satisfies Erased
   })
 
+  /** Whether a thing would be told if its data had not been erased: it may have been told before, so it keeps its place. */
+  const isErasedOf = (event: Event | undefined): boolean => {
+    if (event?.erased !== true || !isChange(event)) return false
+    const of = view.models.get(event.model)
+    const { shown } = position
+    return of !== undefined && of.reach === undefined && (shown === undefined || isUpTo(event, shown))
+  }
+
   /** Tells what the changes of entries are to a reader of some records. Places in an entry count what that reader is told. */
   const sightings = Effect.fnUntraced(function* (sight: Judging) {
     const told: Array<Step> = []
@@ -213,6 +221,7 @@ export const make = Effect.fnUntraced(function* ({
         const here = { index, transaction: transaction!, position: placeOf(index, toldCount) }
         const each = yield* Effect.result(toldOf(sight, things[doneCount], here))
         if (Result.isFailure(each)) return told.length > 0 ? told : yield* Effect.fail(each.failure)
+        if (isErasedOf(transaction!.events[doneCount])) toldCount += 1
         doneCount += 1
         if (each.success !== undefined) {
           toldCount += 1

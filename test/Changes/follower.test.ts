@@ -1,12 +1,16 @@
-/** A follower whose rights change again while it moves to a new view: it has what it may read, or starts over. docs/access.md. */
+/** A follower under rules, step by step: it has what it may read, or starts over. docs/access.md. */
 import { assert, it } from "@effect/vitest"
 import { Effect, Exit, Result, Schema } from "effect"
 import * as Access from "../../src/Access.ts"
+import type { Entry } from "../../src/Changes/Change.ts"
 import * as Follower from "../../src/Changes/Follower.ts"
 import type { Log } from "../../src/Changes/Log.ts"
 import { groupOf } from "../../src/Changes/Position.ts"
 import { type View, viewOf } from "../../src/Changes/View.ts"
 import type { Transact } from "../../src/Machine/Command.ts"
+import type { Event } from "../../src/Machine/Event.ts"
+import type { Tables } from "../../src/Machine/Tables.ts"
+import type { Transaction } from "../../src/Machine/Transaction.ts"
 import * as Model from "../../src/Model.ts"
 import { problem } from "../../src/Problem.ts"
 import { leader } from "../Machine/Store.ts"
@@ -24,11 +28,42 @@ class Page extends Model.Class<Page>("Page")(
   }
 ) {}
 const descriptor = Model.describe(Page)
+
+/** Everyone reads it. */
+class Sign extends Model.Class<Sign>("Sign")(
+  { id: Model.id(Schema.String), text: Model.replicate(Schema.String) },
+  {
+    access: Access.rules(() => ({
+      read: Access.anyone,
+      create: Access.nobody,
+      update: Access.nobody,
+      delete: Access.nobody
+    }))
+  }
+) {}
 const policy = { sets: new Map(), commands: new Map(), projections: new Map() }
 const gone = problem("changes-gone", "Start over", { oldestIndex: 1, restart: "/again" })
 
 /** More records of the green team than one step tells. */
 const ids = Array.from({ length: 200 }, (_, at) => `p${String(at).padStart(3, "0")}`)
+
+const logOf = (tables: Tables, index: number, entries: ReadonlyArray<Entry> = []): Log => ({
+  instance: undefined,
+  tables: () => tables,
+  oldestIndex: () => 1,
+  appliedIndex: () => index,
+  isPlace: () => true,
+  applied: () => Effect.never,
+  read: () => Effect.succeed(entries),
+  findFormer: () => Effect.succeed({ _tag: "Missing" }),
+  freshen: Effect.void,
+  staleMs: () => undefined
+})
+
+const viewOver = (tables: Tables, models: ReadonlyArray<Model.Descriptor>, teams: ReadonlyArray<string>): View =>
+  Result.getOrThrow(
+    viewOf({ policy, tables, nowMs: 0 }, { _tag: "Principal", id: "u", roles: [], claims: { teams } }, models)
+  )
 
 /** A follower of the red team in a log that holds green records. `may` says what it may read from the next step on. */
 const follow = Effect.gen(function* () {
@@ -36,26 +71,8 @@ const follow = Effect.gen(function* () {
   const operations = ids.map((id) => ({ _tag: "Create", model: "Page", id, data: { id, team: "green" } }) as const)
   submit({ _tag: "Transact", operations } satisfies Transact)
   const { index } = machine.applied
-  const log: Log = {
-    instance: undefined,
-    tables: () => machine.applied,
-    oldestIndex: () => 1,
-    appliedIndex: () => index,
-    isPlace: () => true,
-    applied: () => Effect.never,
-    read: () => Effect.succeed([]),
-    findFormer: () => Effect.succeed({ _tag: "Missing" }),
-    freshen: Effect.void,
-    staleMs: () => undefined
-  }
-  const viewFor = (...teams: ReadonlyArray<string>): View =>
-    Result.getOrThrow(
-      viewOf(
-        { policy, tables: machine.applied, nowMs: 0 },
-        { _tag: "Principal", id: "u", roles: [], claims: { teams } },
-        [descriptor]
-      )
-    )
+  const log = logOf(machine.applied, index)
+  const viewFor = (...teams: ReadonlyArray<string>): View => viewOver(machine.applied, [descriptor], teams)
   let view = viewFor("red")
   const follower = yield* Follower.make({
     log,
@@ -110,5 +127,46 @@ it.effect("starts over if it could not be told a part of its new view, also if i
     may("red", "green")
     assert.isTrue(Exit.isFailure(exit))
     assert.lengthOf(told, toldBefore)
+  })
+)
+
+it.effect("is told the rest of an entry, also if a record that it was told of has been erased since", () =>
+  Effect.gen(function* () {
+    const models = [descriptor, Model.describe(Sign)]
+    const { machine } = leader(undefined, models)
+    const created = (id: string): Event => ({
+      type: "created",
+      model: "Sign",
+      modelVersion: 1,
+      id,
+      version: 1,
+      previousIndex: 0,
+      data: { id, text: "T" }
+    })
+    const erased: Event = { ...created("a"), data: {}, erased: true }
+    const transaction: Transaction = {
+      timeMs: 1,
+      logAgeMs: 0,
+      command: "X",
+      events: [erased, created("b"), created("c")],
+      outcome: { _tag: "Accepted" }
+    }
+    const view = viewOver(machine.applied, models, ["red"])
+    const follower = yield* Follower.make({
+      log: logOf(machine.applied, 5, [{ index: 5, transaction }]),
+      group: groupOf(models),
+      view,
+      // It has been told of the first two.
+      position: { index: 5, ordinal: 1, view: view.name! },
+      isNewState: false,
+      viewNow: () => Result.succeed(view),
+      gone: () => gone,
+      enterState: Effect.succeed(Effect.void)
+    })
+    const { told } = yield* follower.step
+    assert.deepStrictEqual(
+      told.map(({ id }) => id),
+      ["c"]
+    )
   })
 )
