@@ -7,13 +7,13 @@ import { FetchHttpClient } from "effect/http"
 import * as Backups from "../../src/Backup/Backups.ts"
 import { inDirectory } from "../../src/Backup/DirectoryStore.ts"
 import { type EveryOptions, every } from "../../src/Backup/Every.ts"
-import { mergedCount } from "../../src/Backup/Merging.ts"
+import { merge, mergedCount } from "../../src/Backup/Merging.ts"
 import { ObjectStore } from "../../src/Backup/ObjectStore.ts"
 import { loadArchives } from "../../src/Backup/ReadArchive.ts"
 import type { Point } from "../../src/Backup/Replay.ts"
 import { layerS3 } from "../../src/Backup/S3Store.ts"
-import { shippedOf, storedArchive } from "../../src/Backup/Ship.ts"
-import { chainTo, lastOf, type Shipped } from "../../src/Backup/Shipped.ts"
+import { ship, shippedOf, storedArchive } from "../../src/Backup/Ship.ts"
+import { chainTo, type Entries, lastOf, nameOf, type Shipped } from "../../src/Backup/Shipped.ts"
 import { Member } from "../../src/Cluster/Member.ts"
 import type { Command } from "../../src/Machine/Command.ts"
 import * as Tables from "../../src/Machine/Tables.ts"
@@ -152,6 +152,28 @@ describe("a scheduled backup", () => {
         const found = yield* rebuilt(store, folder, { _tag: "Index", index })
         assert.strictEqual(Tables.stateHash(found.tables), hash, `at ${index}`)
       }
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("brings no entries back that are gone from the store when it puts many archives into one", () =>
+    Effect.gen(function* () {
+      const member = yield* leading(yield* directory)
+      const store = inDirectory(yield* directory)
+      const folder = member.clusterId()!
+      const archives: Array<Entries> = []
+      let afterIndex = member.feed.appliedIndex()
+      for (let at = 0; at < 3; at++) {
+        yield* write(member, at, at + 1)
+        const shipped = yield* ship(member, store, { entriesAfter: afterIndex })
+        if (shipped._tag === "Entries") archives.push(shipped)
+        afterIndex = shipped.index
+      }
+      const [oldest, second] = archives
+      yield* store.remove(`${folder}/${nameOf(oldest!)}`)
+      const merged = yield* merge(member, store, folder, archives)
+      assert.deepInclude(merged, { afterIndex: second!.afterIndex, index: afterIndex })
+      assert.deepStrictEqual(yield* shippedOf(store, folder), [merged!])
+      assert.isUndefined(yield* merge(member, store, folder, archives))
     }).pipe(Effect.scoped)
   )
 
