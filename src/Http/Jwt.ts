@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import * as HttpApiSecurity from "effect/http-api/HttpApiSecurity"
 import * as Redacted from "effect/Redacted"
 import type * as Schema from "effect/Schema"
+import { wrongWith } from "../Access/Caller.ts"
 import { invariant } from "../Invariant.ts"
 import { monotonicMs } from "../Raft/node/MonotonicTime.ts"
 import { type Authenticator, AuthUnavailable, Unauthenticated } from "./Authenticator.ts"
@@ -109,7 +110,8 @@ export const jwt = <KeySet>(options: JwtOptions<KeySet>): Authenticator => {
         ),
         expiresMs: Math.min(Number.MAX_SAFE_INTEGER, Math.floor((exp + toleranceSeconds) * 1000))
       }
-      checked.remember(token, found, nowMs)
+      // One that is too large is refused each time: its claims would take more room than a principal may.
+      if (wrongWith(found) === undefined) checked.remember(token, found, nowMs)
       return found
     })
   }

@@ -37,13 +37,16 @@ describe("a token that was good", () => {
           return jose.jwtVerify(...(asked as Parameters<typeof jose.jwtVerify>)) as never
         }
       }
-      const taken = Access.jwt({ jose: counting, issuer: "https://i.example", audience: "a", keys: { keys: [key] } })
-      const token = yield* Effect.promise(() =>
-        new jose.SignJWT({ sub: "ada", iss: "https://i.example", aud: "a" })
-          .setProtectedHeader({ alg: "ES256", kid: "1" })
-          .setExpirationTime("1h")
-          .sign(privateKey)
-      )
+      const options = { jose: counting, issuer: "https://i.example", audience: "a", keys: { keys: [key] } }
+      const taken = Access.jwt({ ...options, claims: ["team"] })
+      const sign = (team: string) =>
+        Effect.promise(() =>
+          new jose.SignJWT({ sub: "ada", iss: "https://i.example", aud: "a", team })
+            .setProtectedHeader({ alg: "ES256", kid: "1" })
+            .setExpirationTime("1h")
+            .sign(privateKey)
+        )
+      const token = yield* sign("t")
       const ask = (text: string) => taken.authenticate(Redacted.make(text))
       const found = [yield* ask(token), yield* ask(token), yield* ask(token)]
       assert.deepStrictEqual(found[2], found[0])
@@ -51,6 +54,11 @@ describe("a token that was good", () => {
       const other = `${token.slice(0, -3)}${token.at(-3) === "A" ? "B" : "A"}${token.slice(-2)}`
       for (const text of [other, other]) assert.strictEqual((yield* Effect.flip(ask(text)))._tag, "Unauthenticated")
       assert.strictEqual(verifiedCount, 3)
+      // Claims that no principal may have are not kept.
+      const large = yield* sign("t".repeat(5_000))
+      yield* ask(large)
+      yield* ask(large)
+      assert.strictEqual(verifiedCount, 5)
     })
   )
 })
