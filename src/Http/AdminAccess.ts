@@ -43,6 +43,8 @@ export interface Known {
   readonly token: TokenSource | undefined
   /** How callers sign in, if rules hold. Where none hold, everybody whom the node answers may look. */
   readonly authentication: Authentication["Service"] | undefined
+  /** Fails unless the credential of an operator counts in the cluster now: this node may lag behind a revocation. */
+  readonly confirm: (operator: Principal) => Effect.Effect<void, Problem>
   /** Whether the server listens on a unix socket, which programs of this host alone can open. */
   readonly isUnixSocket: boolean
 }
@@ -76,7 +78,11 @@ const found = (known: Known, sender: Sender, role: Role): Effect.Effect<Operator
       const caller = yield* Effect.mapError(outcomeOf(authentication.begin(sender)), (met) =>
         met.kind === "unauthenticated" ? withDetail(met, `${met.detail}. ${accepted}`) : met
       )
-      if (caller._tag === "Principal") return yield* byRole(caller, role)
+      if (caller._tag === "Principal") {
+        const admitted = yield* byRole(caller, role)
+        if (role === "operator") yield* known.confirm(caller)
+        return admitted
+      }
     } else if (sender.headers.authorization !== undefined) {
       return yield* unauthenticated(`The bearer token is not good here. ${accepted}`)
     }

@@ -12,9 +12,11 @@ import { Member } from "../Cluster/Member.ts"
 import { LiveQueries } from "../Live/LiveQueries.ts"
 import { LocalNode } from "../Local/LocalNode.ts"
 import { describe } from "../Model/Class.ts"
+import { unauthenticated } from "../Problem.ts"
 import { Projections } from "../Projection/Projections.ts"
 import * as PeerListener from "../Raft/peers/PeerListener.ts"
 import { Reactions } from "../Reaction/Reactions.ts"
+import * as ApiKeys from "../Repository/ApiKeys.ts"
 import { Commands } from "../Repository/Commands.ts"
 import * as Freshness from "../Repository/Freshness.ts"
 import * as Operations from "../Repository/Operations.ts"
@@ -43,6 +45,7 @@ import { checkOpen, type OpenToOthers } from "./OpenMode.ts"
 import { operationRoutes } from "./OperationRoutes.ts"
 import { guarded, type OperatorRoute } from "./OperatorRoutes.ts"
 import { checkForOperators, type NotForClients } from "./OperatorServer.ts"
+import { problemOfFailure } from "./Outcomes.ts"
 import { mayReadOf, projectionRoutes } from "./ProjectionRoutes.ts"
 import { reactionRoutes } from "./ReactionRoutes.ts"
 import { checkPrefix } from "./Routing.ts"
@@ -80,6 +83,20 @@ const isNameOf = (models: Serving["Service"]["models"]) => {
   return (name: string) => names.has(name)
 }
 
+/** Finds out whether the API key of an operator counts in the cluster now. */
+const confirmBy =
+  (member: Member["Service"]): Known["confirm"] =>
+  ({ apiKey }) =>
+    apiKey === undefined
+      ? Effect.void
+      : Effect.flatMap(
+          Effect.mapError(member.readIndex, (failure) => problemOfFailure(failure, undefined)),
+          () =>
+            ApiKeys.isCurrent(member.tables, apiKey)
+              ? Effect.void
+              : Effect.fail(unauthenticated("The API key counts no more: show another credential"))
+        )
+
 /** Makes routes for those whom this server of the node admits. */
 const forOperators = Effect.gen(function* () {
   const { audit, isGuarded, secret } = yield* Serving
@@ -88,6 +105,7 @@ const forOperators = Effect.gen(function* () {
     secret: valueOf(secret),
     token: yield* AdminToken,
     authentication: isGuarded ? yield* Authentication : undefined,
+    confirm: confirmBy(yield* Member),
     isUnixSocket: server !== undefined && NetAddress.isUnixPathAddress(server.address)
   }
   return (routes: ReadonlyArray<OperatorRoute>) => guarded(routes, known, audit)

@@ -103,6 +103,10 @@ export const isKnownKey = (tables: Tables, text: string): boolean => {
   return id !== undefined && rowOf(tables, id) !== undefined
 }
 
+/** Whether the cluster still has the key by which a principal has signed in, as far as these tables know. */
+export const isCurrent = (tables: Tables, { id, version }: NonNullable<Principal["apiKey"]>): boolean =>
+  rowOf(tables, id)?.version === version
+
 const letters = "abcdefghijklmnopqrstuvwxyz0123456789"
 
 /** An id of 16 letters and digits. A byte past the last multiple of 36 would make some of them likelier. */

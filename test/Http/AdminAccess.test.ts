@@ -25,6 +25,7 @@ const ask = ({ address, headers = {}, isUnixSocket = false, role = "operator", s
         ? undefined
         : { holds: (shown: ReadonlyArray<string>) => Effect.succeed(shown.includes(token)) },
     authentication: undefined,
+    confirm: () => Effect.void,
     isUnixSocket
   }
   const sender = {

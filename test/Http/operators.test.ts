@@ -127,6 +127,23 @@ describe("the routes of operators", () => {
     }).pipe(provide)
   )
 
+  it.effect(
+    "take a key for operators only while the cluster has it, also on a node that has not heard of the end",
+    () =>
+      Effect.gen(function* () {
+        const { heal, on, partition } = yield* TestCluster
+        const { id, key } = yield* on("n1", makeKey("ada", { roles: ["lithair:operator"] }))
+        const shown = { key, headers: elsewhere }
+        const archive = on("n3", ask("GET", "/_admin/api/backup?consistency=local", shown))
+        assert.strictEqual((yield* archive).status, 200)
+        yield* partition(["n1", "n2"], ["n3"])
+        assert.strictEqual((yield* on("n2", ask("DELETE", `/_admin/api/keys/${id}`))).status, 204)
+        assert.strictEqual((yield* archive).status, 503)
+        yield* heal
+        assert.strictEqual((yield* archive).status, 401)
+      }).pipe(provide)
+  )
+
   it.effect("health needs nothing, and the documents tell no data", () =>
     Effect.gen(function* () {
       const { on } = yield* TestCluster
