@@ -53,7 +53,7 @@ export const plantedFaults: ReadonlyArray<PlantedFault> = [
   {
     name: "a round of reads bears the number of the one before",
     breaks: "C5",
-    fromSeed: 58,
+    fromSeed: 35,
     seedsCount: 20,
     file: "src/Raft/core/Reads.ts",
     find: `readNumber: state.readNumber + 1, requests`,
@@ -71,7 +71,7 @@ export const plantedFaults: ReadonlyArray<PlantedFault> = [
   {
     name: "whoever read under a lease does not look at the clock again",
     breaks: "C7",
-    fromSeed: 86,
+    fromSeed: 150,
     seedsCount: 20,
     file: "src/Testing/simulator/Clients.ts",
     find: `    if (leaseUntilMs !== undefined && clockOf(world, node) >= leaseUntilMs) {`,
@@ -211,7 +211,7 @@ export const plantedFaults: ReadonlyArray<PlantedFault> = [
   {
     name: "a refusal by a declared command is answered at once, unless a key remembers it",
     breaks: "D2",
-    fromSeed: 155,
+    fromSeed: 292,
     seedsCount: 20,
     file: "src/Raft/node/CommandQueue.ts",
     find: `  run({ _tag: "Read", readIds, atLeastIndex: last.onIndex })`,
@@ -480,8 +480,8 @@ export const decide = <Command, CommandResult>(deciding: Deciding<Command, Comma
   {
     name: "a closed key lets a late copy through",
     breaks: "C17",
-    fromSeed: 17,
-    seedsCount: 60,
+    fromSeed: 112,
+    seedsCount: 20,
     file: "src/Machine/decideKey.ts",
     find: `  if (isClosed) return refuse({ _tag: "KeyClosed" })`,
     replace: `  if (isClosed) return undefined`
