@@ -46,6 +46,7 @@ it.effect("a node serves what its document says, and the document says what it s
         .replace("_commands/{name}", "_commands/transfer")
         .replace("_projections/{name}", "_projections/count")
         .replace("erasures/{model}/{id}", "erasures/{model}/{record}")
+        .replace("keys/{id}", "keys/{member}")
         .replace(/members\/\{id\}(:promote)?/, "members/{member}")
     const missing = named.map(asDocumented).filter((path) => path !== "/_raft" && !documented.has(path))
     assert.deepStrictEqual(missing, [])
