@@ -346,7 +346,7 @@ export const decide = <Command, CommandResult>(deciding: Deciding<Command, Comma
   {
     name: "followers are given what the disk still holds of a log that a snapshot has replaced",
     breaks: "projections: committed entries alone; §7",
-    fromSeed: 186,
+    fromSeed: markingFromSeed + 59,
     seedsCount: 10,
     file: "src/Testing/simulator/Followers.ts",
     find: `  if (range.fromIndex < core.log.firstIndex) return Result.fail(compactedAway(range.fromIndex, core.log))
