@@ -21,7 +21,7 @@ export interface Acting extends Operator {
 }
 
 /** A route that only tells. */
-interface Viewing {
+export interface Viewing {
   readonly role: "viewer"
   readonly method: "GET"
   readonly path: `/${string}`
@@ -29,7 +29,7 @@ interface Viewing {
 }
 
 /** A route that changes something, or shows what viewers may not see. */
-interface Operating {
+export interface Operating {
   readonly role: "operator"
   readonly method: "GET" | "POST" | "PUT" | "DELETE"
   readonly path: `/${string}`

@@ -25,8 +25,17 @@ const says = (tab: Tab, pattern: RegExp) => {
   )
 }
 
-const press = (tab: Tab, name: string) =>
-  tab.evaluate(`[...document.querySelectorAll("button")].find(({ textContent }) => textContent === "${name}").click()`)
+/** Presses a button, once the page has it. */
+const press = (tab: Tab, name: string) => {
+  const find = `[...document.querySelectorAll("button")].find(({ textContent }) => textContent === "${name}")`
+  return Effect.andThen(
+    eventually(
+      `the page has the button ${name}`,
+      Effect.flatMap(tab.evaluate<boolean>(`${find} !== undefined`), (isThere) => expectThat(isThere, "it is there"))
+    ),
+    tab.evaluate(`${find}.click()`)
+  )
+}
 
 describe("a visitor of ticketing", () => {
   it.live(
