@@ -14,6 +14,7 @@ import * as Command from "../../src/Command.ts"
 import * as Lithair from "../../src/Lithair.ts"
 import type { Tables } from "../../src/Machine/Tables.ts"
 import * as Model from "../../src/Model.ts"
+import { freeMemory } from "../../src/Node/FreeMemory.ts"
 import { layer } from "../../src/node.ts"
 import * as Projection from "../../src/Projection.ts"
 import * as Reaction from "../../src/Reaction.ts"
@@ -364,6 +365,8 @@ describe("an operator of a real node asks", () => {
   it.live("do memory and disk run out? What is held, what is free and what may be held stand side by side", () =>
     withNode((url) =>
       Effect.gen(function* () {
+        // What earlier tests have left behind must not be collected in between.
+        freeMemory()
         const first = readMetrics(yield* text(`${url}/metrics`))
         const free = valueIn(first, "lithair_disk_free_bytes")!
         // A log begins with a segment of 64 MiB or so, which is filled with zeros.

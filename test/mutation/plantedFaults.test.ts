@@ -21,7 +21,7 @@ const finds = (module: string, faults: ReadonlyArray<PlantedFault>): void => {
           assert.isNotNull(found)
           assert.isString(found.failure)
         }),
-      120_000
+      300_000
     )
   }
 }
