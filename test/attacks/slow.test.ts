@@ -1,6 +1,7 @@
 /**
- * Attacks by doing nothing: idle connections, idle streams, and answers that nobody takes. Readers that take nothing are in test/Node/eventStream.test.ts
- * and test/Node/stuck.test.ts, heads and bodies that do not come in test/processes/edges.test.ts. docs/edge.md.
+ * Attacks by doing nothing: idle connections, idle streams, and answers that nobody takes. Readers that take nothing are in
+ * test/Node/eventStream.test.ts and test/Node/stuck.test.ts, heads and bodies that do not come in
+ * test/processes/edges.test.ts. vitest.config.ts leaves this out on Bun and Deno. docs/edge.md.
  */
 import { spawn } from "node:child_process"
 import { once } from "node:events"
@@ -9,9 +10,6 @@ import { assert, describe, it, vi } from "@effect/vitest"
 import { Effect } from "effect"
 import { stuckMaxMs } from "../../src/Http/Stuck.ts"
 import { layer, makeKey, send, Target } from "./Target.ts"
-
-/** Only V8 collects garbage on demand and tells its heap. */
-const isV8 = !("Bun" in globalThis) && !("Deno" in globalThis)
 
 /** The bytes that live after the garbage is gone, on V8's heap and outside of it. */
 const livingBytes = Effect.promise(async () => {
@@ -48,7 +46,7 @@ const openElsewhere = (port: number, count: number, head: string) =>
   )
 
 describe("clients that do nothing", () => {
-  it.live.skipIf(!isV8)(
+  it.live(
     "cost little and give it back: 36 kB an idle stream of changes or live query, 5 kB an idle connection",
     () =>
       Effect.gen(function* () {
@@ -82,7 +80,7 @@ describe("clients that do nothing", () => {
 })
 
 describe("clients that take none of their large answers", () => {
-  it.live.skipIf(!isV8)(
+  it.live(
     "are cut off after a minute, so that they keep no other out for longer",
     () =>
       Effect.gen(function* () {
