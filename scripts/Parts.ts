@@ -1,11 +1,10 @@
 /**
- * Parts of the gate and of `npm test`, each a process: parts of one step run beside each other, steps one after the
- * other. Every part runs, even after one that failed. A part that failed otherwise than by its tests, or gave no report,
- * counts as one failure.
+ * Parts of the gate and of `npm test`, each a process, one after the other. Every part runs, even after one that failed. A
+ * part that failed otherwise than by its tests, or gave no report, counts as one failure.
  */
 import { spawn } from "node:child_process"
 import { mkdtempSync, readFileSync, rmSync } from "node:fs"
-import { constants, setPriority, tmpdir } from "node:os"
+import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 
@@ -15,8 +14,6 @@ export interface Part {
   /** The file in which a part of tests leaves its counts. */
   readonly report?: string
   readonly env?: Readonly<Record<string, string>>
-  /** Whether it takes only what the parts beside it leave of the processor. */
-  readonly isBehind?: boolean
 }
 
 interface Outcome {
@@ -36,14 +33,11 @@ const compiled = { NODE_COMPILE_CACHE: join(directory, "compiled") }
 /** A part that takes longer hangs. It is killed, and counts as one failure. */
 const partTimeoutMs = 2_400_000
 
-/** Of a part behind others: at the lowest it would get so little of a busy machine that its tests take too long. */
-const behindPriority = constants.priority.PRIORITY_BELOW_NORMAL
-
 /** A program of `node_modules`. */
 export const binary = (name: string): string => `node_modules/.bin/${name}`
 
 /** A run of vitest over projects of vitest.config.ts. */
-export interface Run extends Pick<Part, "command" | "env" | "isBehind"> {
+export interface Run extends Pick<Part, "command" | "env"> {
   readonly runtime: string
   /** The name of the part; "tests" unless given. */
   readonly what?: string
@@ -52,7 +46,7 @@ export interface Run extends Pick<Part, "command" | "env" | "isBehind"> {
 }
 
 /** The part that is such a run. */
-export const tests = ({ command, env, flags = [], isBehind = false, projects, runtime, what = "tests" }: Run): Part => {
+export const tests = ({ command, env, flags = [], projects, runtime, what = "tests" }: Run): Part => {
   const report = join(directory, `${runtime}-${what}.json`)
   const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${report}`]
   const vitest = ["node_modules/vitest/vitest.mjs", "run", ...reporters]
@@ -60,8 +54,7 @@ export const tests = ({ command, env, flags = [], isBehind = false, projects, ru
     name: `${what} on ${runtime}`,
     command: [...command, ...vitest, ...projects.map((name) => `--project=${name}`), ...flags],
     report,
-    env: { LITHAIR_TEST_RUNTIME: runtime, ...env },
-    isBehind
+    env: { LITHAIR_TEST_RUNTIME: runtime, ...env }
   }
 }
 
@@ -75,29 +68,20 @@ const readReport = (path: string): { readonly passedCount: number; readonly fail
   }
 }
 
-interface Ran extends Outcome {
-  /** What it has printed and nobody has seen yet. */
-  readonly said: Buffer
-}
-
-/** Runs a part, and shows at once what it prints, or keeps that. */
-const run = (part: Part, isShown: boolean): Promise<Ran> =>
+/** Runs a part, and shows what it prints. */
+const run = (part: Part): Promise<Outcome> =>
   new Promise((resolve) => {
     const startedMs = performance.now()
     const [command = "", ...args] = part.command
-    const said: Array<Buffer> = []
-    if (isShown) console.log(`\n# ${part.name}`)
-    const output = isShown ? "inherit" : "pipe"
+    console.log(`\n# ${part.name}`)
     const child = spawn(command, args, {
       cwd: root,
-      stdio: ["ignore", output, output],
+      stdio: ["ignore", "inherit", "inherit"],
       env: { ...process.env, ...compiled, ...part.env },
       timeout: partTimeoutMs,
       killSignal: "SIGKILL"
     })
-    if (part.isBehind === true && child.pid !== undefined) setPriority(child.pid, behindPriority)
-    for (const stream of [child.stdout, child.stderr]) stream?.on("data", (data: Buffer) => said.push(data))
-    child.on("error", (error) => said.push(Buffer.from(`${part.name}: ${error.message}\n`)))
+    child.on("error", (error) => console.error(`${part.name}: ${error.message}`))
     child.on("close", (status) => {
       const counts = part.report === undefined ? { passedCount: 0, failedCount: 0 } : readReport(part.report)
       const isOk = status === 0 && counts !== undefined && (part.report === undefined || counts.passedCount > 0)
@@ -106,26 +90,16 @@ const run = (part: Part, isShown: boolean): Promise<Ran> =>
         name: part.name,
         passedCount,
         failedCount: isOk ? failedCount : Math.max(1, failedCount),
-        seconds: (performance.now() - startedMs) / 1000,
-        said: Buffer.concat(said)
+        seconds: (performance.now() - startedMs) / 1000
       })
     })
   })
 
-/** Runs parts beside each other. The first shows its output at once, the others once all are over. */
-const runStep = async (parts: ReadonlyArray<Part>): Promise<ReadonlyArray<Outcome>> => {
-  const [first, ...others] = await Promise.all(parts.map((part, at) => run(part, at === 0)))
-  if (first === undefined) return []
-  process.stdout.write(first.said)
-  for (const { name, said } of others) process.stdout.write(`\n# ${name}\n${said}`)
-  return [first, ...others]
-}
-
-/** Runs all steps, and ends this process with their counts in the last line; with code 1 if anything failed. */
-export const runAll = async (steps: ReadonlyArray<ReadonlyArray<Part>>): Promise<void> => {
+/** Runs all parts, and ends this process with their counts in the last line; with code 1 if anything failed. */
+export const runAll = async (parts: ReadonlyArray<Part>): Promise<void> => {
   const startedMs = performance.now()
   const outcomes: Array<Outcome> = []
-  for (const parts of steps) outcomes.push(...(await runStep(parts)))
+  for (const part of parts) outcomes.push(await run(part))
 
   console.log("\n# all parts")
   for (const { failedCount, name, passedCount, seconds } of outcomes) {

@@ -9,14 +9,14 @@ import { binary, runAll, tests } from "./Parts.ts"
 const env = { LITHAIR_TEST_SEEDS: "500" }
 
 await runAll([
-  [{ name: "format and lint", command: [binary("biome"), "check", "--error-on-warnings", "."] }],
-  [{ name: "types", command: [binary("tsc"), "--noEmit"] }],
-  [{ name: "examples in docs", command: [binary("node"), "scripts/docExamples.ts"] }],
-  // One after the other, and timed files one at a time: no test waits here for the processor of another part.
-  [tests(processes)],
-  [tests({ ...inside, env })],
-  [tests({ ...timed, projects: [...timed.projects, ...alone.projects], flags: ["--no-file-parallelism"] })],
+  { name: "format and lint", command: [binary("biome"), "check", "--error-on-warnings", "."] },
+  { name: "types", command: [binary("tsc"), "--noEmit"] },
+  { name: "examples in docs", command: [binary("node"), "scripts/docExamples.ts"] },
+  tests(processes),
+  tests({ ...inside, env }),
+  // One file at a time on a machine that does nothing else.
+  tests({ ...timed, projects: [...timed.projects, ...alone.projects], flags: ["--no-file-parallelism"] }),
   // Bun's child processes do not carry vitest's messages, its threads do.
-  [tests({ runtime: "Bun", command: [binary("bun"), "--bun"], projects: portable, flags: ["--pool=threads"] })],
-  [tests({ runtime: "Deno", command: [binary("deno"), "run", "-A"], projects: portable })]
+  tests({ runtime: "Bun", command: [binary("bun"), "--bun"], projects: portable, flags: ["--pool=threads"] }),
+  tests({ runtime: "Deno", command: [binary("deno"), "run", "-A"], projects: portable })
 ])

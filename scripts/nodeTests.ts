@@ -1,4 +1,4 @@
-/** The tests on Node in parts. Those that wait for processes leave the processor to those that fill it. */
+/** The tests on Node in parts. */
 import { binary, type Run } from "./Parts.ts"
 
 const node = { runtime: "Node", command: [binary("node")] }
@@ -9,10 +9,10 @@ export const portable = ["fast", "slow"]
 /** They start processes and mostly wait for them. */
 export const processes: Run = { ...node, what: "processes", projects: ["processes"] }
 
-/** They fill the processor, so they run behind the processes. Tidy and mutation tests are of the repository, and not of a runtime. */
-export const inside: Run = { ...node, projects: [...portable, "tidy", "mutation"], isBehind: true }
+/** They fill the processor. Tidy and mutation tests are of the repository, and not of a runtime. */
+export const inside: Run = { ...node, projects: [...portable, "tidy", "mutation"] }
 
-/** They hold real clusters to a time: tests behind them, which wait for them, do not disturb that. */
+/** They hold real clusters to a time. */
 export const timed: Run = { ...node, what: "timed", projects: ["timed"] }
 
 /** They keep all cores busy themselves. */
