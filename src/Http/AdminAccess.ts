@@ -87,7 +87,8 @@ const found = (known: Known, sender: Sender, role: Role): Effect.Effect<Operator
       return yield* unauthenticated(`The bearer token is not good here. ${accepted}`)
     }
     if (token !== undefined) return yield* unauthenticated(accepted)
-    const why = notOfThisHost(isUnixSocket ? { headers: sender.headers, peerAddress: thisHost } : sender)
+    const why =
+      notOfThisHost(isUnixSocket ? { headers: sender.headers, peerAddress: thisHost } : sender) ?? viaProxy(sender)
     if (why === undefined) return operatorBy["this-host"]
     if (authentication === undefined && role === "viewer") return anybody
     const local = `Only programs on this host may do this without a credential, and this request comes from none: ${why}`
@@ -110,6 +111,10 @@ const denials: Readonly<Record<Role, Denial>> = {
   viewer: { of: "_admin", action: "view" },
   operator: { of: "_admin", action: "operate" }
 }
+
+/** A listed proxy speaks for others, also one of this host that adds no header. */
+const viaProxy = ({ visit }: Sender): string | undefined =>
+  visit?.address?.isProxy === true ? "it comes through a trusted proxy" : undefined
 
 const thisHost = Option.some("127.0.0.1")
 

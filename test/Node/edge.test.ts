@@ -5,7 +5,7 @@ import { Deferred, Effect, Layer } from "effect"
 import { HttpMiddleware, HttpRouter, HttpServerResponse } from "effect/http"
 import * as Access from "../../src/Access.ts"
 import * as Http from "../../src/Http.ts"
-import { layer, makeKey, type Setting, send, Target } from "../attacks/Target.ts"
+import { layer, makeKey, type Setting, secret, send, Target } from "../attacks/Target.ts"
 
 /** Paths that the server serves before the router, and paths that the router serves. */
 const paths = { directly: "/api/plans/none", "by the router": "/api/_projections" }
@@ -38,7 +38,7 @@ describe("requests of one address", () => {
         assert.strictEqual((yield* send("GET", path, { key, from: "10.9.9.9, 10.0.0.7" })).status, 429)
         // A load balancer always hears how the node is.
         assert.strictEqual((yield* send("GET", "/livez", { from: "10.0.0.7" })).status, 200)
-        const { text } = yield* send("GET", "/metrics")
+        const { text } = yield* send("GET", "/metrics", { key: secret })
         assert.include(text, 'lithair_refused_total{reason="too-many-requests"} 2')
       }).pipe(on({ edge: { addressRate: { perSecond: 0.01, burst: 3 } } }))
     )
@@ -320,7 +320,10 @@ describe("an answer", () => {
           assert.strictEqual(headers["x-content-type-options"], "nosniff", path)
           assert.strictEqual(headers["cache-control"], "private, no-cache", path)
         }
-        assert.strictEqual((yield* send("GET", "/_admin/api/keys")).headers["cache-control"], "no-store")
+        assert.strictEqual(
+          (yield* send("GET", "/_admin/api/keys", { key: secret })).headers["cache-control"],
+          "no-store"
+        )
         const docs = yield* send("GET", "/docs")
         assert.include(docs.headers["content-type"], "text/html")
         assert.match(String(docs.headers["content-security-policy"]), /default-src 'none'.*frame-ancestors 'none'/)

@@ -1,12 +1,13 @@
 /**
  * A node to attack: an application with rules on a real port, its edge as a test sets it. Its own host is a listed proxy, so
- * that a request comes from whichever address its `X-Forwarded-For` names.
+ * that a request comes from whichever address its `X-Forwarded-For` names. So operators show the cluster's secret.
  */
 import { request as httpRequest } from "node:http"
-import { Context, Effect, Layer } from "effect"
+import { Context, Effect, Layer, Redacted } from "effect"
 import { type HttpMiddleware, HttpRouter, HttpServer } from "effect/http"
 import { NetAddress } from "effect/net"
 import type * as Http from "../../src/Http.ts"
+import { Place } from "../../src/Lithair/Place.ts"
 import * as Lithair from "../../src/Lithair.ts"
 import { layerServer } from "../../src/node.ts"
 import { application, handlers } from "../Access/Notes.ts"
@@ -25,6 +26,14 @@ export interface Answered {
   // biome-ignore lint/suspicious/noExplicitAny: each test knows the body that it asks for.
   readonly body: any
 }
+
+/** The cluster's secret. */
+export const secret = "0123456789abcdef0123456789abcdef"
+
+const layerSecret = Layer.effect(
+  Place,
+  Effect.map(Place, (place) => ({ ...place, secret: Redacted.make(secret) }))
+)
 
 /** What a test sets: the edge, the authenticators, and what the application puts beside or before the routes of the node. */
 export interface Setting {
@@ -59,7 +68,7 @@ export const layer = ({
     disableLogger: true,
     disableListenLog: true,
     ...(middleware === undefined ? {} : { middleware })
-  }).pipe(Layer.provide(Lithair.layer({ ...application, auth, edge: settings })))
+  }).pipe(Layer.provide(Lithair.layer({ ...application, auth, edge: settings }).pipe(Layer.provide(layerSecret))))
   return Layer.provideMerge(target, served).pipe(
     Layer.provide(handlers),
     Layer.provide(Lithair.layerTest),
@@ -126,9 +135,9 @@ export const send = (
     })
   )
 
-/** Makes an API key, as an operator on the node's own host. */
+/** Makes an API key, as an operator. */
 export const makeKey = (name: string, roles: ReadonlyArray<string> = []) =>
   Effect.map(
-    send("POST", "/_admin/api/keys", { body: { name, roles } }),
+    send("POST", "/_admin/api/keys", { key: secret, body: { name, roles } }),
     ({ body }) => body as { readonly id: string; readonly key: string; readonly principal: string }
   )

@@ -10,7 +10,7 @@ import * as Access from "../../src/Access.ts"
 import * as Lithair from "../../src/Lithair.ts"
 import { layerServer } from "../../src/node.ts"
 import { application, Plan } from "../Access/Notes.ts"
-import { layer, send, Target } from "./Target.ts"
+import { layer, secret, send, Target } from "./Target.ts"
 
 /** A node without auth. */
 const open = Layer.effect(
@@ -178,6 +178,22 @@ describe("a page of another site", () => {
           const { status } = yield* send(method, path, { headers, body: { name: "evil" } })
           assert.include([401, 403], status, `${JSON.stringify(headers)} ${path}`)
         }
+      }
+    }).pipe(Effect.provide(layer({ edge: { trustedProxies: [] } })))
+  )
+})
+
+describe("a listed proxy on this host that adds no header", () => {
+  it.live("makes nobody an operator or a viewer", () =>
+    Effect.gen(function* () {
+      for (const [method, path] of [
+        ["GET", "/metrics"],
+        ["GET", "/_admin/api/keys"],
+        ["POST", "/_admin/api/keys"]
+      ] as const) {
+        const asked = method === "POST" ? { body: { name: "evil" } } : {}
+        assert.strictEqual((yield* send(method, path, asked)).status, 401, path)
+        assert.isBelow((yield* send(method, path, { ...asked, key: secret })).status, 300, path)
       }
     }).pipe(Effect.provide(layer()))
   )
