@@ -15,6 +15,8 @@ export interface RemoteKeySet {
 const refreshMs = 10 * 60_000
 /** After a failure, they are tried again after so long. */
 const retryMs = 30_000
+/** And so soon while there are no keys to go on with: each request would be a fetch otherwise. */
+const firstRetryMs = 1_000
 /** Keys are believed for so long while the issuer does not answer. */
 export const staleMaxMs = 24 * 3_600_000
 
@@ -25,14 +27,21 @@ export const make = (issuer: string, keys: RemoteKeySet): Effect.Effect<void, un
   let failure: unknown
   const fetch = (nowMs: number): Promise<void> => {
     triedMs = nowMs
-    return keys.reload().then(() => {
-      fetchedMs = nowMs
-      failure = undefined
-    })
+    failure = undefined
+    return keys.reload().then(
+      () => {
+        fetchedMs = nowMs
+      },
+      (reason: unknown) => {
+        failure = reason
+        throw reason
+      }
+    )
   }
   return Effect.gen(function* () {
     const nowMs = yield* monotonicMs
     if (fetchedMs === undefined || nowMs - fetchedMs > staleMaxMs) {
+      if (failure !== undefined && nowMs - triedMs < firstRetryMs) return yield* Effect.fail(failure)
       return yield* Effect.tryPromise({ try: () => fetch(nowMs), catch: (reason) => reason })
     }
     if (nowMs - fetchedMs < refreshMs || nowMs - triedMs < retryMs) return
@@ -43,8 +52,7 @@ export const make = (issuer: string, keys: RemoteKeySet): Effect.Effect<void, un
         failure
       )
     }
-    fetch(nowMs).catch((reason: unknown) => {
-      failure = reason
-    })
+    // Its failure is kept for the next request.
+    fetch(nowMs).catch(() => {})
   })
 }
