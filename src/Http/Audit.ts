@@ -5,6 +5,7 @@
  */
 import { Clock, Effect } from "effect"
 import type { Denial, Problem } from "../Problem.ts"
+import { logLine } from "./LogLine.ts"
 import type { Visit } from "./Visit.ts"
 
 /** What else an act was: the id of a new key, the voters. No credential. */
@@ -35,16 +36,20 @@ export const denialsWindowMs = 10_000
 /** What a line quotes of a text at most. */
 const shownMax = 200
 
-const cut = (_: string, value: unknown): unknown => (typeof value === "string" ? value.slice(0, shownMax) : value)
+/** What a line names of a list at most: more than a cluster has members. */
+const namedMaxCount = 64
 
-/** One line of JSON, also for readers that end lines at U+0085 or U+2028, which JSON does not escape by itself. */
+const cut = (_: string, value: unknown): unknown => {
+  if (typeof value === "string") return value.slice(0, shownMax)
+  if (!Array.isArray(value) || value.length <= namedMaxCount) return value
+  return [...value.slice(0, namedMaxCount), `and ${value.length - namedMaxCount} more`]
+}
+
 const lineOf = (audit: "act" | "denied", visit: Visit | undefined, who: string, more: Details): string => {
   const what = `${visit?.method ?? "?"} ${visit?.route ?? "?"}`
   const line = { audit, who, what, from: visit?.address?.text ?? "unknown", ...more }
-  return `Audit: ${JSON.stringify(line, cut).replaceAll(/[\p{Cc}\p{Zl}\p{Zp}]/gu, escaped)}`
+  return `Audit: ${logLine(line, cut)}`
 }
-
-const escaped = (letter: string): string => `\\u${letter.charCodeAt(0).toString(16).padStart(4, "0")}`
 
 const outcomeOf = (outcome: number | Problem): Details =>
   typeof outcome === "number" ? { status: outcome } : { status: outcome.status, problem: outcome.kind }

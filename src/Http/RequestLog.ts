@@ -3,6 +3,7 @@
  * path, query, headers, body, key nor credential. No text of a client can begin another line, or steer a terminal.
  */
 import { type Clock, Effect, Latch, type Scope } from "effect"
+import { logLine } from "./LogLine.ts"
 import type { Visit } from "./Visit.ts"
 
 /** One request and its answer. */
@@ -39,13 +40,6 @@ const writeEveryMs = 50
 
 /** W3C Trace Context §3.2: version, trace id, parent id and flags. All zeros are no id. */
 const traceparent = /^[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}(?:-|$)/
-
-/** Control characters that JSON leaves as they are: a terminal may take them for commands. */
-const controls = /[\p{Cc}\p{Zl}\p{Zp}]/gu
-
-/** The line of a request, without its end. */
-export const lineOf = (request: LoggedRequest): string =>
-  JSON.stringify(request).replaceAll(controls, (each) => `\\u${each.charCodeAt(0).toString(16).padStart(4, "0")}`)
 
 /** Methods that HTTP knows (RFC 9110 §9, RFC 5789). Some runtimes take any token. */
 const methods: ReadonlySet<string> = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"])
@@ -98,7 +92,7 @@ export const makeLines = (
     yield* Effect.forkScoped(Effect.forever(next))
     yield* Effect.addFinalizer(() => Effect.sync(flush))
     return (request) => {
-      const line = lineOf(request)
+      const line = logLine(request)
       if (waiting.length + line.length >= waitingMaxChars) {
         droppedCount += 1
         return

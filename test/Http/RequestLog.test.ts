@@ -2,7 +2,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Scope } from "effect"
 import * as ClientAddress from "../../src/Http/ClientAddress.ts"
-import { type LoggedRequest, lineOf, makeLines, requestOf, waitingMaxChars } from "../../src/Http/RequestLog.ts"
+import { logLine } from "../../src/Http/LogLine.ts"
+import { type LoggedRequest, makeLines, requestOf, waitingMaxChars } from "../../src/Http/RequestLog.ts"
 import { Visit } from "../../src/Http/Visit.ts"
 
 const visit = (headers: Record<string, string> = {}, method = "GET"): Visit =>
@@ -17,7 +18,7 @@ describe("a line of the log of requests", () => {
     seen.route = "/api/notes/:id"
     seen.principal = "key:abc"
     seen.problem = "not-found"
-    assert.deepStrictEqual(JSON.parse(lineOf(requestOf(seen, 404, 1.2345, 0))), {
+    assert.deepStrictEqual(JSON.parse(logLine(requestOf(seen, 404, 1.2345, 0))), {
       at: "1970-01-01T00:00:00.000Z",
       method: "GET",
       route: "/api/notes/:id",
@@ -43,9 +44,10 @@ describe("a line of the log of requests", () => {
   })
 
   it("stays one line of printable text, whatever a principal or a method is called", () => {
-    const evil = 'x"}\r\n{"status":200,"principal":"root"}\u001b[2J\u009b2J\u007f\u0085\u2028\u2029\u0000'
-    const line = lineOf(logged({ principal: evil }))
-    assert.notMatch(line, /[\p{Cc}\p{Zl}\p{Zp}]/u)
+    const evil =
+      'x"}\r\n{"status":200,"principal":"root"}\u001b[2J\u009b2J\u007f\u0085\u2028\u2029\u0000\u202e\u2066\u{e0041}'
+    const line = logLine(logged({ principal: evil }))
+    assert.notMatch(line, /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u)
     assert.strictEqual(JSON.parse(line).principal, evil)
     assert.strictEqual(JSON.parse(line).status, 200)
     assert.strictEqual(requestOf(visit({}, "GET\n{}"), 200, 1, 0).method, "other")
@@ -89,7 +91,7 @@ describe("the lines of requests", () => {
         }),
         scope
       )
-      const line = `${lineOf(logged({}))}\n`
+      const line = `${logLine(logged({}))}\n`
       const fitting = Math.ceil(waitingMaxChars / line.length)
       log(logged({}))
       while (written.length === 0) yield* Effect.sleep("5 millis")

@@ -167,7 +167,10 @@ describe("the audit log", () => {
       const bob = yield* on("n1", makeKey("bob"))
       lines.length = 0
       const as = { key: ada.key, headers: elsewhere }
-      yield* on("n1", ask("POST", "/_admin/api/keys?", { ...as, body: { name: "c\n\u2028\u0085y", roles: ["staff"] } }))
+      yield* on(
+        "n1",
+        ask("POST", "/_admin/api/keys?", { ...as, body: { name: "c\n\u2028\u0085\u202ey", roles: ["staff"] } })
+      )
       yield* on("n1", ask("DELETE", "/_admin/api/members/n9?force=true", as))
       yield* on("n1", ask("GET", "/_admin/api/members", as))
       yield* on("n1", ask("DELETE", "/_admin/api/members/n9\u2028x", { headers: elsewhere }))
@@ -190,7 +193,12 @@ describe("the audit log", () => {
         ["anonymous", "GET /api/notes", 401, "_credentials", "authenticate"],
         [bob.principal, "GET /api/_projections/count", 403, "count", "read"]
       ])
-      assert.deepInclude(lines[0], { audit: "act", from: "127.0.0.1", name: "c\n\u2028\u0085y", roles: ["staff"] })
+      assert.deepInclude(lines[0], {
+        audit: "act",
+        from: "127.0.0.1",
+        name: "c\n\u2028\u0085\u202ey",
+        roles: ["staff"]
+      })
       assert.deepInclude(lines[1], { member: "n9", force: true })
       for (const { key } of [ada, bob]) assert.notInclude(JSON.stringify(lines), key.slice(20))
 
