@@ -37,7 +37,8 @@ export const make = (
   const find = ClientAddress.make(Result.getOrThrow(ClientAddress.parseNetworks(trustedProxies)))
   return (socket) => {
     const peer = find(socket, {})
-    if (peer === undefined) return admit(socket)
+    // A unix socket says no address, and only programs of this host open it.
+    if (peer === undefined) return admit(socket, bounds.ofThisHostMax)
     return admit(peer.isOfThisHost ? peer.text : peer.key, peer.isProxy ? bounds.max : undefined)
   }
 }

@@ -1,5 +1,5 @@
 /** A unix socket that a server listens on: its file is for the user of the node alone, and a stale one is removed. */
-import { chmodSync, lstatSync, unlinkSync } from "node:fs"
+import { chmodSync, lstatSync, unlink } from "node:fs"
 import type { Server } from "node:http"
 import { connect } from "node:net"
 import process from "node:process"
@@ -34,8 +34,9 @@ export const removeStale = (path: string): Effect.Effect<void> =>
       resume(Effect.void)
     })
     probe.once("error", (error: NodeJS.ErrnoException) => {
-      if (error.code === "ECONNREFUSED") unlinkSync(path)
-      resume(Effect.void)
+      if (error.code !== "ECONNREFUSED") return resume(Effect.void)
+      // If the file stays, listening says what is wrong.
+      unlink(path, () => resume(Effect.void))
     })
   })
 

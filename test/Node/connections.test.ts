@@ -33,6 +33,12 @@ describe("the connections of a server", () => {
     assert.isUndefined(admit("10.0.0.1"))
   })
 
+  it("of a unix socket, which says no address, are those of this host", () => {
+    const admit = Connections.make({ max: 5, ofOneAddressMax: 1, ofThisHostMax: 3 })
+    for (let count = 0; count < 3; count++) assert.isDefined(admit(""))
+    assert.isUndefined(admit(""))
+  })
+
   it.live("past the bound are closed before they are read, and the others are served", () =>
     Effect.gen(function* () {
       const { server } = makeServer({ ofThisHostMax: 2 })
