@@ -7,7 +7,7 @@ export { type MountOptions, routerConfig } from "./Http/Mount.ts"
 export { type Check, readyChecks } from "./Http/NodeRoutes.ts"
 export { OpenToOthers } from "./Http/OpenMode.ts"
 export { NotForClients, OperatorServer } from "./Http/OperatorServer.ts"
-export { layerOperators, type OperatorServices } from "./Http/Operators.ts"
+export { layerOperators } from "./Http/Operators.ts"
 export type { LoggedRequest, RequestLogOption } from "./Http/RequestLog.ts"
 export {
   type ApiServices,
@@ -17,7 +17,8 @@ export {
   layerDocs,
   layerHealth,
   layerNotFound,
-  layerPeers
+  layerPeers,
+  type OperatorServices
 } from "./Http/Routes.ts"
 export { type Served, Serving } from "./Http/Serving.ts"
 export type { Rate } from "./Http/TokenBuckets.ts"

@@ -82,8 +82,6 @@ const modelVersions = Schema.Struct({
 
 const erasureProblems = problems([
   "invalid-request",
-  "unauthenticated",
-  "forbidden",
   "not-found",
   "referenced",
   "too-large",
@@ -145,8 +143,6 @@ export const adminGroup = HttpApiGroup.make("_admin")
       success: positioned(ShownReaction),
       error: problems([
         "invalid-request",
-        "unauthenticated",
-        "forbidden",
         "not-found",
         "reaction-refused",
         "no-quorum",
@@ -172,8 +168,6 @@ export const adminGroup = HttpApiGroup.make("_admin")
       success: positioned(HttpApiSchema.StreamUint8Array({ contentType: archiveMediaType })),
       error: problems([
         "invalid-request",
-        "unauthenticated",
-        "forbidden",
         "history-gone",
         "no-quorum",
         "not-caught-up",
@@ -186,15 +180,7 @@ export const adminGroup = HttpApiGroup.make("_admin")
     }).annotateMerge(said("A backup archive of this node's state", whoReads)),
     HttpApiEndpoint.get("keys", keysPath, {
       success: positioned(Schema.Struct({ items: Schema.Array(ShownKey) })),
-      error: problems([
-        "invalid-request",
-        "unauthenticated",
-        "forbidden",
-        "no-quorum",
-        "overloaded",
-        "draining",
-        "removed"
-      ])
+      error: problems(["invalid-request", "no-quorum", "overloaded", "draining", "removed"])
     }).annotateMerge(said("The API keys of the cluster, without their secrets", who)),
     HttpApiEndpoint.post("makeKey", keysPath, {
       payload: NewKey,

@@ -14,8 +14,6 @@ export const said = (summary: string, description?: string) =>
 /** The problems of any change of the cluster. */
 export const changeProblems = problems([
   "invalid-request",
-  "unauthenticated",
-  "forbidden",
   "not-found",
   "membership-refused",
   "no-quorum",

@@ -1,30 +1,9 @@
 /** All that a node serves for those who look after it, on their own listener if the node has one. */
 import { Effect, Layer } from "effect"
 import { HttpRouter, HttpServer } from "effect/http"
-import type { Backups } from "../Backup/Backups.ts"
-import type { Member } from "../Cluster/Member.ts"
-import type { LiveQueries } from "../Live/LiveQueries.ts"
-import type { LocalNode } from "../Local/LocalNode.ts"
-import type { Projections } from "../Projection/Projections.ts"
-import type { Reactions } from "../Reaction/Reactions.ts"
-import type { Records } from "../Repository/Records.ts"
-import type { Authentication } from "./Authentication.ts"
 import type { OpenToOthers } from "./OpenMode.ts"
 import { type NotForClients, OperatorServer } from "./OperatorServer.ts"
-import { type DocsOptions, layerAdmin, layerDocs, layerHealth, layerNotFound } from "./Routes.ts"
-import type { Serving } from "./Serving.ts"
-
-/** The services that the administration shows and changes. */
-export type OperatorServices =
-  | Authentication
-  | Backups
-  | LiveQueries
-  | LocalNode
-  | Member
-  | Projections
-  | Reactions
-  | Records
-  | Serving
+import { type DocsOptions, layerAdmin, layerDocs, layerHealth, layerNotFound, type OperatorServices } from "./Routes.ts"
 
 /**
  * Serves `/_admin`, `/metrics`, `/docs` and `/openapi.json`: on the listener of the node's operators if it has one, beside

@@ -64,6 +64,18 @@ export type ApiServices =
   | Projections
   | Serving
 
+/** The services that the administration shows and changes. */
+export type OperatorServices =
+  | Authentication
+  | Backups
+  | LiveQueries
+  | LocalNode
+  | Member
+  | Projections
+  | Reactions
+  | Records
+  | Serving
+
 const valueOf = (secret: Redacted.Redacted | undefined): string | undefined =>
   secret === undefined ? undefined : Redacted.value(secret)
 
@@ -159,58 +171,46 @@ export const layerHealth: Layer.Layer<never, never, HttpRouter.HttpRouter | Memb
  * Serves `/_admin` and `/metrics` for operators and viewers. Fails with `NotForClients` if the node has another server for
  * them, and with `OpenToOthers` if other hosts reach this one while the application has no `auth` and the node no token.
  */
-export const layerAdmin: Layer.Layer<
-  never,
-  NotForClients | OpenToOthers,
-  | HttpRouter.HttpRouter
-  | Authentication
-  | Backups
-  | LiveQueries
-  | LocalNode
-  | Member
-  | Projections
-  | Reactions
-  | Records
-  | Serving
-> = Layer.effectDiscard(
-  Effect.gen(function* () {
-    const member = yield* Member
-    const reactions = yield* Reactions
-    const serving = yield* Serving
-    yield* checkForOperators("layerAdmin")
-    const isClosed = (yield* AdminToken) !== undefined
-    if (serving.isOpen && !isClosed) yield* checkOpen
-    const guard = yield* forOperators
-    const descriptors = serving.models.map(describe)
-    const backups = yield* Backups
-    const metrics = metricsRoutes(
-      {
-        backups,
-        live: yield* LiveQueries,
-        member,
-        projections: yield* Projections,
-        reactions,
-        streams: serving.streams
-      },
-      serving
-    )
-    const urgent = guard([...clusterRoutes(member), ...metrics])
-    yield* mount({ routes: urgent, owned: ["/metrics"], isUrgent: true, isClosed })
-    yield* mount({
-      routes: guard([
-        ...adminRoutes(member),
-        ...backupRoutes({ backups, member }, yield* Freshness.make(member)),
-        ...modelStatusRoutes(member, yield* LocalNode, descriptors),
-        ...digestRoutes(member),
-        ...erasureRoutes(member, descriptors),
-        ...reactionRoutes(reactions),
-        ...keyRoutes({ member, records: yield* Records })
-      ]),
-      owned: ["/_admin"],
-      isClosed
+export const layerAdmin: Layer.Layer<never, NotForClients | OpenToOthers, HttpRouter.HttpRouter | OperatorServices> =
+  Layer.effectDiscard(
+    Effect.gen(function* () {
+      const member = yield* Member
+      const reactions = yield* Reactions
+      const serving = yield* Serving
+      yield* checkForOperators("layerAdmin")
+      const isClosed = (yield* AdminToken) !== undefined
+      if (serving.isOpen && !isClosed) yield* checkOpen
+      const guard = yield* forOperators
+      const descriptors = serving.models.map(describe)
+      const backups = yield* Backups
+      const metrics = metricsRoutes(
+        {
+          backups,
+          live: yield* LiveQueries,
+          member,
+          projections: yield* Projections,
+          reactions,
+          streams: serving.streams
+        },
+        serving
+      )
+      const urgent = guard([...clusterRoutes(member), ...metrics])
+      yield* mount({ routes: urgent, owned: ["/metrics"], isUrgent: true, isClosed })
+      yield* mount({
+        routes: guard([
+          ...adminRoutes(member),
+          ...backupRoutes({ backups, member }, yield* Freshness.make(member)),
+          ...modelStatusRoutes(member, yield* LocalNode, descriptors),
+          ...digestRoutes(member),
+          ...erasureRoutes(member, descriptors),
+          ...reactionRoutes(reactions),
+          ...keyRoutes({ member, records: yield* Records })
+        ]),
+        owned: ["/_admin"],
+        isClosed
+      })
     })
-  })
-)
+  )
 
 /** Serves `/_raft`, where peers and nodes that join dial. Mount it on the server at the node's address. Fails with `Unprotected` if other hosts reach that server, and the place has neither `peerTls` nor a secret with `insecurePeers`. */
 export const layerPeers: Layer.Layer<

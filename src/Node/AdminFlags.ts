@@ -1,5 +1,6 @@
 /** The flags of a node's operators: where they are served, and the file of their token. */
 import { Effect, Option, Result } from "effect"
+import type { Command } from "effect/cli"
 import { parseListening } from "./Listening.ts"
 import { BadFlag } from "./Peers.ts"
 import { textFlag } from "./TextFlag.ts"
@@ -30,16 +31,13 @@ export const adminFlags = {
 }
 
 /** The values of the flags. */
-export interface AdminFlagValues {
-  readonly adminListen: Option.Option<string>
-  readonly adminTokenFile: Option.Option<string>
-}
+export type AdminValues = Command.Command.Config.Infer<typeof adminFlags>
 
 /** Turns the flags into options. Fails with `BadFlag`. */
 export const adminOf = Effect.fnUntraced(function* ({
   adminListen,
   adminTokenFile
-}: AdminFlagValues): Effect.fn.Return<AdminOptions, BadFlag> {
+}: AdminValues): Effect.fn.Return<AdminOptions, BadFlag> {
   if (Option.isSome(adminListen)) {
     const parsed = parseListening(adminListen.value)
     if (Result.isFailure(parsed)) return yield* new BadFlag({ message: `--admin-listen: ${parsed.failure}` })

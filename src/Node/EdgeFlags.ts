@@ -1,6 +1,6 @@
 /** The flags of a node's edge, each with its `LITHAIR_*` variable, and the settings that they give. docs/edge.md. */
 import { Config, Effect, Option } from "effect"
-import { Flag } from "effect/cli"
+import { type Command, Flag } from "effect/cli"
 import type { ForwardedHeader } from "../Http/ClientAddress.ts"
 import type { EdgeOptions } from "../Http/EdgeOptions.ts"
 import type { Rate } from "../Http/TokenBuckets.ts"
@@ -55,16 +55,7 @@ export const edgeFlags = {
 }
 
 /** The values of these flags. */
-export interface EdgeValues {
-  readonly trustedProxies: Option.Option<string>
-  readonly forwardedHeader: Option.Option<string>
-  readonly addressRate: Option.Option<string>
-  readonly principalRate: Option.Option<string>
-  readonly failedCredentialsPerMinute: Option.Option<number>
-  readonly streamsOfOneMax: Option.Option<number>
-  readonly corsOrigins: Option.Option<string>
-  readonly requestLog: Option.Option<boolean>
-}
+export type EdgeValues = Command.Command.Config.Infer<typeof edgeFlags>
 
 const listOf = (value: string): ReadonlyArray<string> => value.split(",").map((each) => each.trim())
 

@@ -1,12 +1,12 @@
 /** The flags of a node's command line, each with its `LITHAIR_*` variable, and the node's options that they give. */
 import { Config, Effect, Option, Schema } from "effect"
-import { Flag } from "effect/cli"
+import { type Command, Flag } from "effect/cli"
 import type { PlaceOptions } from "../Lithair/Place.ts"
 import type { RaftConfig } from "../Raft/core/RaftConfig.ts"
-import { type AdminFlagValues, type AdminOptions, adminFlags, adminOf } from "./AdminFlags.ts"
-import { type EdgeValues, edgeFlags, edgeOf } from "./EdgeFlags.ts"
+import { type AdminOptions, adminFlags, adminOf } from "./AdminFlags.ts"
+import { edgeFlags, edgeOf } from "./EdgeFlags.ts"
 import { BadFlag, parseOwn, parsePeers, parsePlace } from "./Peers.ts"
-import { type PeerTlsFlags, peerTlsFlags, peerTlsOf } from "./PeerTlsFlags.ts"
+import { peerTlsFlags, peerTlsOf } from "./PeerTlsFlags.ts"
 import { textFlag } from "./TextFlag.ts"
 
 /** The flags. Without `port` a program runs its demo. */
@@ -77,14 +77,12 @@ export const flags = {
   ...adminFlags
 }
 
-interface RaftFlags {
-  readonly electionTimeoutMs: Option.Option<number>
-  readonly readLeaseDriftMs: Option.Option<number>
-  readonly retainEntries: Option.Option<number>
-}
+type Values = Command.Command.Config.Infer<typeof flags>
 
 /** The bounds of consensus that flags can change. Give all members the same. */
-const raftOf = (flags: RaftFlags): Partial<RaftConfig> => ({
+const raftOf = (
+  flags: Pick<Values, "electionTimeoutMs" | "readLeaseDriftMs" | "retainEntries">
+): Partial<RaftConfig> => ({
   ...Option.match(flags.electionTimeoutMs, {
     onNone: () => ({}),
     onSome: (timeoutMs) => ({
@@ -108,18 +106,9 @@ export interface NodeOptions extends PlaceOptions {
   readonly admin: AdminOptions
 }
 
-/** The values of the flags. */
-export interface NodeFlags extends RaftFlags, EdgeValues, PeerTlsFlags, AdminFlagValues {
-  readonly host: string
+/** The values of the flags of a program that runs a node. */
+export interface NodeFlags extends Omit<Values, "port"> {
   readonly port: number
-  readonly peers: Option.Option<string>
-  readonly address: Option.Option<string>
-  readonly data: Option.Option<string>
-  readonly id: Option.Option<string>
-  readonly join: Option.Option<string>
-  readonly secret: Option.Option<string>
-  readonly acceptedSecret: Option.Option<string>
-  readonly insecureOpen: boolean
 }
 
 /** Turns the flags into the options of a node. Fails with `BadFlag`. By default the data are in a folder of `directory`. */

@@ -1,6 +1,6 @@
 /** The flags by which peers speak under TLS, or without it beyond this host, each with its `LITHAIR_*` variable. */
 import { Config, Effect, Option } from "effect"
-import { Flag } from "effect/cli"
+import { type Command, Flag } from "effect/cli"
 import { type PeerTls, together } from "../Lithair/PeerTls.ts"
 import { formatHost } from "../Raft/peers/Address.ts"
 import { BadFlag } from "./Peers.ts"
@@ -34,17 +34,11 @@ export const peerTlsFlags = {
 }
 
 /** Their values. */
-export interface PeerTlsFlags {
-  readonly peerListen: Option.Option<string>
-  readonly peerCertFile: Option.Option<string>
-  readonly peerKeyFile: Option.Option<string>
-  readonly peerCaFile: Option.Option<string>
-  readonly insecurePeers: boolean
-}
+export type PeerTlsValues = Command.Command.Config.Infer<typeof peerTlsFlags>
 
 /** The options of TLS that the flags give. A bare port is one of `host`. */
 export const peerTlsOf = (
-  { peerCaFile, peerCertFile, peerKeyFile, peerListen }: PeerTlsFlags,
+  { peerCaFile, peerCertFile, peerKeyFile, peerListen }: PeerTlsValues,
   host: string
 ): Effect.Effect<PeerTls | undefined, BadFlag> => {
   const listen = Option.map(peerListen, (text) => (/^\d+$/.test(text) ? `${formatHost(host)}:${text}` : text))
