@@ -8,7 +8,8 @@
  * |---|---|
  * | 1 | all that a release without formats writes |
  * | 2 | lifted records, floors of what a log retains, floors of versions after a restore, pages of rows in snapshots |
- * | 3 | versions of local parts, compressed snapshots, erasures of records, chains of digests, keys as digests (Sessions.ts), what the history of a restored log holds below its base, starts of members in configurations |
+ * | 3 | versions of local parts, compressed snapshots, erasures of records, chains of digests, keys as digests (Sessions.ts), what the history of a restored log holds below its base |
+ * | 4 | starts of members in configurations |
  */
 import { Runtime } from "effect"
 import { InvariantViolation } from "../Invariant.ts"
@@ -17,7 +18,7 @@ import { InvariantViolation } from "../Invariant.ts"
 export const initial = 1
 
 /** The newest format that this release knows. */
-export const newest = 3
+export const newest = 4
 
 /** The format that lifts records. */
 export const lifting = 2
@@ -44,7 +45,7 @@ export const versionedParts = 3
 export const compressing = 3
 
 /** The format whose configurations may hold the last start of each member's directory. */
-export const recordingStarts = 3
+export const recordingStarts = 4
 
 /** The format that remembers keys as digests, in buckets of their holders. */
 export const keyBuckets = 3

@@ -6,7 +6,7 @@ import { join } from "node:path"
 import { Context, Effect, Layer, Schedule } from "effect"
 import * as Member from "../../../src/Cluster/Member.ts"
 import { layer as layerMember } from "../../../src/Cluster/makeMember.ts"
-import { layerDirectory } from "../../../src/EventStore/Directory.ts"
+import { Directory, layerDirectory } from "../../../src/EventStore/Directory.ts"
 import type { Formats } from "../../../src/Machine/Format.ts"
 import type { Descriptor } from "../../../src/Model/Descriptor.ts"
 import type { RaftConfig } from "../../../src/Raft/core/RaftConfig.ts"
@@ -43,6 +43,10 @@ export const startMember = (
     /** A cluster of one, without peers. */
     readonly isAlone?: boolean
     readonly tamperEvident?: boolean
+    /** Where it says that it runs; its id by default. */
+    readonly address?: string
+    /** Whether it tells peers of the starts in its directory. */
+    readonly tellsStarts?: boolean
   } = {}
 ) => {
   const {
@@ -53,10 +57,19 @@ export const startMember = (
     models = descriptors,
     tamperEvident = false
   } = options
-  const self = { ...selfOf(nodeId, instanceId), ...(options.isAlone === true ? { peers: [] } : {}) }
   const transport = Layer.effect(Transport, Effect.map(Transport, links))
-  return layerMember({ self, models, config, tamperEvident, ...(formats === undefined ? {} : { formats }) }).pipe(
-    Layer.provide(Layer.provide(transport, layerMemory({ network, self }))),
+  const over = ({ starts }: Directory["Service"]) => {
+    const self = {
+      ...selfOf(nodeId, instanceId),
+      ...(options.address === undefined ? {} : { address: options.address }),
+      ...(options.isAlone === true ? { peers: [] } : {}),
+      ...(options.tellsStarts === true ? { starts } : {})
+    }
+    return layerMember({ self, models, config, tamperEvident, ...(formats === undefined ? {} : { formats }) }).pipe(
+      Layer.provide(Layer.provide(transport, layerMemory({ network, self })))
+    )
+  }
+  return Layer.unwrap(Effect.map(Directory, over)).pipe(
     Layer.provide(layerDirectory({ directory: join(root, nodeId), nodeId })),
     Layer.build,
     Effect.map((context) => Context.get(context, Member.Member))
