@@ -45,6 +45,13 @@ const bytesOf = (path: string): Stream.Stream<Uint8Array, StoreFailed> =>
     )
   ).pipe(Stream.mapError(failed))
 
+/** Nothing remains to be done if another node has removed the file. */
+const unlessGone = (removing: Effect.Effect<void, LogFailed>): Effect.Effect<void, StoreFailed> =>
+  removing.pipe(
+    Effect.catchIf(isMissing, () => Effect.void),
+    Effect.mapError(failed)
+  )
+
 /** The store in a directory, which is made when something is written. */
 export const inDirectory = (directory: string): ObjectStore["Service"] => ({
   place: directory,
@@ -66,14 +73,12 @@ export const inDirectory = (directory: string): ObjectStore["Service"] => ({
   list: (folder) =>
     Effect.map(namesIn(`${directory}/${folder}`), (names) => names.filter((name) => !name.endsWith(PART)).toSorted()),
   remove: (name) =>
-    Effect.andThen(unlinkFile(`${directory}/${name}`), syncDirectory(`${directory}/${folderOf(name)}`)).pipe(
-      Effect.mapError(failed)
-    ),
+    unlessGone(Effect.andThen(unlinkFile(`${directory}/${name}`), syncDirectory(`${directory}/${folderOf(name)}`))),
   sweep: (folder) =>
     Effect.flatMap(namesIn(`${directory}/${folder}`), (names) =>
       Effect.forEach(
         names.filter((name) => name.endsWith(PART)),
-        (name) => Effect.mapError(unlinkFile(`${directory}/${folder}/${name}`), failed),
+        (name) => unlessGone(unlinkFile(`${directory}/${folder}/${name}`)),
         { discard: true }
       )
     )

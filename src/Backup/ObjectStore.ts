@@ -30,6 +30,7 @@ export class ObjectStore extends Context.Service<
     readonly folders: Effect.Effect<ReadonlyArray<string>, StoreFailed>
     /** The objects of a folder, without it: none if there is no such folder. */
     readonly list: (folder: string) => Effect.Effect<ReadonlyArray<string>, StoreFailed>
+    /** Removes an object. It is no failure if there is none: another node may have removed it. */
     readonly remove: (name: string) => Effect.Effect<void, StoreFailed>
     /** Removes what writes into a folder left that were cut off. Nobody else may write into it meanwhile. */
     readonly sweep: (folder: string) => Effect.Effect<void, StoreFailed>
