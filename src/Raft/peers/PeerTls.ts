@@ -113,7 +113,10 @@ export const listenTls = Effect.fnUntraced(function* (options: {
   let { generation } = certificates.current()
   const server = tls.createServer(acceptorOptionsOf(certificates.current()))
   /** The connections whose TLS handshake goes on. */
-  const shaking = new Map<string, { readonly leave: () => void; readonly timer: NodeJS.Timeout }>()
+  const shaking = new Map<
+    string,
+    { readonly leave: () => void; readonly timer: NodeJS.Timeout; readonly generation: number }
+  >()
   const nameOf = ({ remoteAddress, remotePort }: Pick<Socket, "remoteAddress" | "remotePort">) =>
     `${remoteAddress} ${remotePort}`
 
@@ -124,7 +127,8 @@ export const listenTls = Effect.fnUntraced(function* (options: {
     const name = nameOf(socket)
     // Not all runtimes end a handshake that takes too long.
     const timer = setTimeout(() => socket.destroy(), tlsTimeoutMs)
-    shaking.set(name, { leave, timer })
+    // It keeps the certificate with which it began.
+    shaking.set(name, { leave, timer, generation })
     socket.once("close", () => {
       clearTimeout(timer)
       shaking.delete(name)
@@ -140,7 +144,7 @@ export const listenTls = Effect.fnUntraced(function* (options: {
   server.on("secureConnection", (socket) => {
     const known = shaking.get(nameOf(socket))
     if (known === undefined) return void socket.destroy()
-    const { leave, timer } = known
+    const { generation, leave, timer } = known
     clearTimeout(timer)
     socket.pause()
     fork(

@@ -1,5 +1,6 @@
 /** Peers under TLS: the contract of every transport, who is refused and with which line, and certificates that change. */
 import { connect, createServer, type Socket } from "node:net"
+import * as tls from "node:tls"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Logger, Schedule, Scope } from "effect"
 import * as Certificates from "../../../src/Raft/peers/Certificates.ts"
@@ -245,6 +246,54 @@ const relayTo = (port: number) =>
   })
 
 describe("certificates that change", () => {
+  it.live("count for a handshake that began before them as the former ones", () =>
+    Effect.gen(function* () {
+      const path = yield* directory
+      const issued = authority.issueFor("b")
+      const certificates = yield* Certificates.make(writeFiles(path, "b", issued, [authority]), "b")
+      const port = yield* freePort
+      const generations: Array<number> = []
+      const strangers = makeStrangers()
+      let admittedCount = 0
+      const listening = yield* listenTls({
+        at: { host: "127.0.0.1", port },
+        certificates,
+        strangers: {
+          ...strangers,
+          admit: (address) => {
+            admittedCount += 1
+            return strangers.admit(address)
+          }
+        },
+        take: ({ generation }) => Effect.sync(() => void generations.push(generation))
+      })
+      const connecting = (before: Effect.Effect<void>) =>
+        Effect.gen(function* () {
+          const known = admittedCount
+          const socket = yield* Effect.acquireRelease(
+            Effect.sync(() => connect(port, "127.0.0.1")),
+            (opened) => Effect.sync(() => opened.destroy())
+          )
+          yield* untilThat(() => admittedCount > known)
+          yield* before
+          const count = generations.length
+          const { cert, key } = issued
+          tls
+            .connect({ socket, cert, key, ca: authority.cert, checkServerIdentity: () => undefined })
+            .on("error", () => {})
+          yield* untilThat(() => generations.length > count)
+        })
+      const renewing = Effect.gen(function* () {
+        writeFiles(path, "b", authority.issueFor("b"), [authority])
+        assert.isTrue(yield* certificates.reload)
+        listening.renew()
+      })
+      yield* connecting(renewing)
+      yield* connecting(Effect.void)
+      assert.deepStrictEqual(generations, [1, 2])
+    }).pipe(Effect.scoped)
+  )
+
   it.live("replace the connections that rest on former ones, without a loss, and new connections use them", () =>
     Effect.gen(function* () {
       const path = yield* directory
