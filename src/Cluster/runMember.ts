@@ -157,7 +157,7 @@ export const run = Effect.fnUntraced(function* (
     nodeId: self.nodeId,
     instanceId: self.instanceId,
     life: directory.life,
-    marks: marksIn(directory.derived),
+    marks: marksIn(directory.derived, clusterId),
     configurations,
     config: { ...defaults, ...options.config },
     machine: ReplicatedMachine.make(options.machine, {

@@ -1,6 +1,6 @@
 /**
- * Remembers how far a node has applied its log, in a derived file. A committed entry stays where it is: if the log still
- * has the entry of that index and term, all entries through it are committed (§5.3, Fig. 3). So the next start applies
+ * Remembers how far a node has applied its log, in a derived file. A committed entry stays where it is: if the log of the
+ * cluster still has the entry of that index and term, all entries through it are committed (§5.3, Fig. 3). So the next start applies
  * them at once, before it knows a leader (restoreAtStart.ts). Without the file, or with an old one, it applies them as
  * a leader tells.
  */
@@ -31,23 +31,26 @@ export const none: AppliedMarks = { read: Effect.undefined, write: () => Effect.
 const FILE = "applied"
 const sumOf = (text: string): string => checksum(new TextEncoder().encode(text)).toString(16).padStart(8, "0")
 
-/** The file holds the checksum of the rest, the index and the term: a flipped bit must not pass for another index. */
-const encode = ({ index, term }: AppliedMark): Uint8Array => {
-  const text = `${index} ${term}`
+/**
+ * The file holds the checksum of the rest, the index, the term and the cluster: a flipped bit must not pass for another
+ * index, nor a mark for one of another cluster's log.
+ */
+const encode = ({ index, term }: AppliedMark, clusterId: string): Uint8Array => {
+  const text = `${index} ${term} ${clusterId}`
   return new TextEncoder().encode(`${sumOf(text)} ${text}`)
 }
 
-const decode = (bytes: Uint8Array): AppliedMark | undefined => {
-  const [, sum, text = ""] = /^([0-9a-f]{8}) (\d{1,16} \d{1,16})$/.exec(new TextDecoder().decode(bytes)) ?? []
+const decode = (bytes: Uint8Array, clusterId: string): AppliedMark | undefined => {
+  const [, sum, text = ""] = /^([0-9a-f]{8}) (\d{1,16} \d{1,16} .*)$/.exec(new TextDecoder().decode(bytes)) ?? []
   if (sum === undefined || sum !== sumOf(text)) return undefined
-  const [index = 0, term = 0] = text.split(" ").map(Number)
-  return { index, term }
+  const [index, term, ofCluster] = text.split(" ")
+  return ofCluster === clusterId ? { index: Number(index), term: Number(term) } : undefined
 }
 
-/** The mark in a folder of derived files. */
-export const marksIn = (derived: DerivedFiles): AppliedMarks => ({
-  read: Effect.map(derived.read(FILE), (bytes) => (bytes === undefined ? undefined : decode(bytes))),
-  write: (mark) => Effect.ignore(derived.write(FILE, [encode(mark)]))
+/** The mark of a cluster's log, in a folder of derived files. */
+export const marksIn = (derived: DerivedFiles, clusterId: string): AppliedMarks => ({
+  read: Effect.map(derived.read(FILE), (bytes) => (bytes === undefined ? undefined : decode(bytes, clusterId))),
+  write: (mark) => Effect.ignore(derived.write(FILE, [encode(mark, clusterId)]))
 })
 
 const lookIntervalMs = 1_000

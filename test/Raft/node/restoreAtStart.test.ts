@@ -59,7 +59,7 @@ const start = Effect.fnUntraced(function* (options: {
     if (snapshotIndex !== undefined) {
       yield* snapshots.write({ index: snapshotIndex, term: snapshotTerm, configuration, content: [new Uint8Array(8)] })
     }
-    const marks = AppliedMarks.marksIn(derivedInMemory())
+    const marks = AppliedMarks.marksIn(derivedInMemory(), "c")
     if (mark !== undefined) yield* marks.write(mark)
     const restored = yield* restoreAtStart(machineOf(did), yield* LogStore, marks)
     return { did, appliedIndex: restored.from.appliedIndex, appliedBytes: restored.appliedBytes }
@@ -111,7 +111,7 @@ describe("the mark", () => {
   it.effect("is none where a bit of it has flipped", () =>
     Effect.gen(function* () {
       const files = new Map<string, Uint8Array>()
-      const marks = AppliedMarks.marksIn(derivedInMemory(files))
+      const marks = AppliedMarks.marksIn(derivedInMemory(files), "c")
       assert.isUndefined(yield* marks.read)
       yield* marks.write({ index: 1234, term: 5 })
       assert.deepStrictEqual(yield* marks.read, { index: 1234, term: 5 })
@@ -125,10 +125,18 @@ describe("the mark", () => {
     })
   )
 
+  it.effect("is none in the log of another cluster", () =>
+    Effect.gen(function* () {
+      const derived = derivedInMemory()
+      yield* AppliedMarks.marksIn(derived, "c").write({ index: 1234, term: 5 })
+      assert.isUndefined(yield* AppliedMarks.marksIn(derived, "d").read)
+    })
+  )
+
   it.effect("that cannot be written fails nobody", () =>
     Effect.gen(function* () {
       const refused = Effect.fail(new LogFailed({ message: "no" }))
-      const marks = AppliedMarks.marksIn({ ...derivedInMemory(), write: () => refused })
+      const marks = AppliedMarks.marksIn({ ...derivedInMemory(), write: () => refused }, "c")
       yield* marks.write({ index: 1, term: 1 })
       assert.isUndefined(yield* marks.read)
     }).pipe(Effect.provide(Logger.layer([])))
