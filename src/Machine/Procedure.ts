@@ -176,9 +176,11 @@ const sightOf = (
     reachOf(guard, tables, descriptor, "read"),
     (reach): See =>
       (id, row) => {
-        const record = Result.getOrUndefined(showRow(table, row))
-        if (record === undefined)
-          return isEveryone(reach) ? Result.mapError(showRow(table, row), unreadable({ model, id })) : absent
+        const shown = showRow(table, row)
+        if (Result.isFailure(shown)) {
+          return isEveryone(reach) ? Result.fail(unreadable({ model, id })(shown.failure)) : absent
+        }
+        const record = shown.success
         const isSeen = isEveryone(reach) || isWithin(reach, table, descriptor.idField, { id, record })
         return isSeen ? Result.succeed(without(unseen, record)) : absent
       }
