@@ -111,17 +111,22 @@ const part = Effect.fnUntraced(function* (
   return yield* new LinkClosed({ message, refused: true, supersededBy: said.by })
 })
 
-/** Tells the peer of this node's data directory and hears of the peer's, at once. */
+/** Tells the peer of this node's data directory and hears of the peer's, at once. `read` takes the peer's introduction. */
 const introduce = Effect.fnUntraced(function* (
   frames: FrameStream,
   own: Introduction,
-  { nodeId, starts }: { readonly nodeId: string; readonly starts: OwnStarts }
+  {
+    nodeId,
+    read,
+    starts
+  }: {
+    readonly nodeId: string
+    readonly starts: OwnStarts
+    readonly read: Effect.Effect<Uint8Array, LinkClosed>
+  }
 ) {
   frames.send(handshakeFrame("introduction", encodeIntroduction(own)))
-  // Right behind it the peer, which is proven, may send messages.
-  const frame = yield* frames.next(frameMaxBytes)
-  if (frame[0] === linkTags.refused) return yield* refusedBy(frame)
-  const theirs = decodeIntroduction(frame.subarray(Number(frame[0] === linkTags.introduction)))
+  const theirs = decodeIntroduction(yield* read)
   if ("_tag" in theirs) return yield* refuseOn(frames, { _tag: "BadHello", malformed: theirs })
   const later = laterStart(theirs, starts)
   if (later !== undefined) {
@@ -142,11 +147,11 @@ const shake = Effect.fnUntraced(function* (
   const { certified, untrusted } = connection
   const refuse = (refusal: Refusal) => refuseOn(frames, refusal)
   if (untrusted !== undefined) return yield* refuse({ _tag: "Untrusted", why: untrusted })
-  const read = Effect.fnUntraced(function* (part: "hello" | "proof", maxBytes: number) {
+  const read = Effect.fnUntraced(function* (part: "hello" | "proof" | "introduction", maxBytes: number) {
     const frame = yield* frames.next(maxBytes)
     if (frame[0] === linkTags.refused) return yield* refusedBy(frame)
     if (frame[0] === linkTags[part]) return frame.subarray(1)
-    const found = `the tag ${frame[0]} where a ${part} is needed`
+    const found = `the tag ${frame[0]} in the place of the ${part}`
     return yield* refuse({ _tag: "BadHello", malformed: { _tag: "Malformed", field: "tag", offset: 0, found } })
   })
   const say = (part: "hello" | "proof", bytes: Uint8Array) => frames.send(handshakeFrame(part, bytes))
@@ -180,7 +185,12 @@ const shake = Effect.fnUntraced(function* (
   if (foreign !== undefined) return yield* part(frames, foreign, formerClusterIds)
   const isIntroducing = checked._tag === "Agreed" && checked.protocol >= introducingProtocol
   const introduced = isIntroducing
-    ? yield* introduce(frames, directory.introduce(theirs), { nodeId: own.nodeId, starts: directory.starts })
+    ? yield* introduce(frames, directory.introduce(theirs), {
+        nodeId: own.nodeId,
+        starts: directory.starts,
+        // Right behind it the peer, which is proven, may send messages.
+        read: read("introduction", frameMaxBytes)
+      })
     : unintroduced
   return { frames, own, theirs, introduced }
 })

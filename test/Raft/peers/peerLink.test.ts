@@ -246,7 +246,7 @@ describe("PeerLink", () => {
       const { closed, said } = yield* acceptByHand((far) => far.write(pulseFrame(0)))
       assert.isTrue(closed.refused)
       const refused = decodeRefused(said.subarray(4))
-      assert.isTrue(refused._tag === "Refused" && refused.reason.includes("the tag 0 where a hello is needed"))
+      assert.isTrue(refused._tag === "Refused" && refused.reason.includes("the tag 0 in the place of the hello"))
     })
   )
 })
