@@ -7,28 +7,30 @@ export {
   type IdOf,
   type ModelClass
 } from "./Model/Class.ts"
+export { decimal } from "./Model/Decimal.ts"
 export type { Descriptor, FieldSchema, Kept, Validate } from "./Model/Descriptor.ts"
 export { type Dropped, dropped } from "./Model/Dropped.ts"
 export type { EncodedRecord } from "./Model/EncodedRecord.ts"
 export {
-  commandOnly,
-  decimal,
   type Field,
-  type GuardedField,
-  type HiddenField,
-  hidden,
   type IdField,
-  type Initial,
   id,
   type LocalField,
   local,
-  type MaskedField,
-  masked,
-  owner,
   type ReplicatedField,
   replicate
 } from "./Model/Field.ts"
 export type { FieldError } from "./Model/FieldError.ts"
+export {
+  commandOnly,
+  type GuardedField,
+  type HiddenField,
+  hidden,
+  type Initial,
+  type MaskedField,
+  masked,
+  owner
+} from "./Model/GuardedField.ts"
 export { from, type JsonOf, type Lift, type Steps } from "./Model/Lift.ts"
 export type { Mode, Moded, Options, ReferenceOption } from "./Model/Options.ts"
 export type { RowClass } from "./Model/RowCodecs.ts"

@@ -6,7 +6,7 @@ import { invariant } from "../Invariant.ts"
 import { checkId, checkIndexes, checkName, checkPath, codecOf } from "./Declaring.ts"
 import { checkAccess } from "./DeclaringAccess.ts"
 import { type Descriptor, type FieldSchema, type Kept, validator } from "./Descriptor.ts"
-import { type Field, type IdField, own, replicate, type Variant, variants } from "./Field.ts"
+import { type Field, type IdField, own, replicate } from "./Field.ts"
 import { type FieldOrder, orderOf } from "./FieldOrder.ts"
 import { fingerprintOf } from "./Fingerprint.ts"
 import { guardedOf } from "./GuardedFields.ts"
@@ -19,6 +19,7 @@ import type { BareMode, Check, Fields, Marked, Mode, Moded, Options, ReferenceOp
 import { pathOfName } from "./Path.ts"
 import { checkerOf, type Reference, type Rules, type Writes } from "./Rules.ts"
 import { readersOf } from "./StoredRecord.ts"
+import { type Variant, variants } from "./Variant.ts"
 
 /** A model: the schema of its rows, a schema for each other variant, and its {@link Descriptor}. */
 export type ModelClass<

@@ -3,7 +3,7 @@
  * value. It is read where a model is declared; the machine then orders JSON, and runs no schema. Pure.
  */
 import * as SchemaAST from "effect/SchemaAST"
-import { isDecimal } from "./Field.ts"
+import { isDecimal } from "./Decimal.ts"
 import { type Notation, notationOf, typeOf } from "./Notation.ts"
 
 /**
