@@ -72,6 +72,13 @@ export const fold = (rule: Rule, caller: Caller, findSet: FindSet): Result.Resul
   }
 }
 
+/** Names the records that fit, branch by branch: the members of a set come in any order, and some twice. */
+export const namesOf = (folded: Folded): ReadonlyArray<string> =>
+  folded.map((branch) => branch.map(nameOfCondition).sort().join("&")).sort()
+
+const nameOfCondition = ({ field, values }: Condition): string =>
+  JSON.stringify([field, [...new Set(values.map((value) => JSON.stringify(value)))].sort()])
+
 /** The branches that a rule can have, for any caller. */
 export const branchCountOf = (rule: Rule): number => {
   switch (rule._tag) {

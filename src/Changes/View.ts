@@ -4,7 +4,7 @@
  */
 import { Result } from "effect"
 import type { Caller } from "../Access/Caller.ts"
-import type { Condition, Folded } from "../Access/fold.ts"
+import { type Folded, namesOf } from "../Access/fold.ts"
 import { type Fields, maskedFor, unseenBy, without } from "../Machine/Seen.ts"
 import type { Descriptor } from "../Model/Descriptor.ts"
 import type { EncodedRecord } from "../Model/EncodedRecord.ts"
@@ -68,18 +68,12 @@ export const shows = (
 export const seen = ({ models }: View, model: string, record: EncodedRecord): EncodedRecord =>
   without(models.get(model)?.unseen ?? [], record)
 
-/** Two views of the same records and fields have one name: the members of a set come in any order, and some twice. */
+/** Two views of the same records and fields have one name. */
 const nameOf = (views: ReadonlyArray<ModelView>): string => {
-  const conditionText = ({ field, values }: Condition) =>
-    JSON.stringify([field, [...new Set(values.map((value) => JSON.stringify(value)))].sort()])
   const text = JSON.stringify(
     views
       .map(({ descriptor, reach, unseen }) =>
-        JSON.stringify([
-          descriptor.name,
-          reach?.map((branch) => branch.map(conditionText).sort().join("&")).sort() ?? null,
-          unseen.toSorted()
-        ])
+        JSON.stringify([descriptor.name, reach === undefined ? null : namesOf(reach), unseen.toSorted()])
       )
       .sort()
   )

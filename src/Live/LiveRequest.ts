@@ -1,5 +1,5 @@
 /** A query that stays open: which list it is, and which records can concern it. Pure. docs/live.md. */
-import type { Folded } from "../Access/fold.ts"
+import { type Folded, namesOf } from "../Access/fold.ts"
 import type { KeyedFilter } from "../Machine/Filter.ts"
 import type { ListRequest } from "../Machine/List.ts"
 import type { OrderValue } from "../Machine/Order.ts"
@@ -17,7 +17,7 @@ export interface LiveRequest extends Omit<ListRequest, "countsTotal"> {
   readonly reach?: Folded | undefined
 }
 
-/** Names the page that is asked for. Equal queries have one name, in whatever order their filters are. */
+/** Names the page that is asked for. Equal queries have one name, in any order of their filters and of their reader's sets. */
 export const identityOf = ({ after, descriptor, filters, limit, orderBy, reach, select }: LiveRequest): string =>
   JSON.stringify([
     descriptor.name,
@@ -27,7 +27,7 @@ export const identityOf = ({ after, descriptor, filters, limit, orderBy, reach, 
     // JSON has no infinities.
     after?.map((value) => (typeof value === "number" ? String(value) : [value])) ?? null,
     select?.toSorted() ?? null,
-    reach ?? null
+    reach === undefined ? null : namesOf(reach)
   ])
 
 /** Values of one field: a record with another value cannot be in the list. */
