@@ -3,7 +3,7 @@
  * the log, from memory or from disk, so no reader slows a write. Between two reads it keeps only its position. A reader is
  * told what its caller may read, as it is when that is told (Follower.ts).
  */
-import { Clock, Context, Effect, Layer, Result, Scope } from "effect"
+import { Clock, Context, Effect, Layer, Result, type Scope } from "effect"
 import type { Caller } from "../Access/Caller.ts"
 import { Member } from "../Cluster/Member.ts"
 import { LocalNode } from "../Local/LocalNode.ts"
@@ -111,11 +111,10 @@ export const make = Effect.fnUntraced(function* ({ local, member }: Followable) 
     if (statesCount >= statesMaxCount) return yield* Effect.fail(tooManyStates)
     statesCount += 1
     let isIn = true
-    const leave = Effect.sync(() => {
+    return Effect.sync(() => {
       if (isIn) statesCount -= 1
       isIn = false
     })
-    return leave
   })
 
   const judging = (): Judging => ({
@@ -165,8 +164,13 @@ export const make = Effect.fnUntraced(function* ({ local, member }: Followable) 
     const isOfView = after === undefined || position.view === view.name || isBeginning(position)
     if (!isOfView) return yield* Effect.fail(gone("view"))
     const isNewState = after === undefined && isInitial
-    const scope = yield* Effect.scope
-    const enter = Effect.tap(enterState, (leave) => Scope.addFinalizer(scope, leave))
+    // A follower holds one state at a time, and many in its life.
+    let leave: Effect.Effect<void> = Effect.void
+    yield* Effect.addFinalizer(() => leave)
+    const enter = Effect.map(enterState, (entered) => {
+      leave = entered
+      return entered
+    })
     const follower = yield* Follower.make({
       log,
       group,

@@ -331,14 +331,15 @@ export const make = Effect.fnUntraced(function* ({
     const before = { move, position, state, view, wholeIndex, within }
     const done = yield* forward(now)
     const later = yield* Effect.fromResult(viewNow())
-    if (later.name === now.name)
-      return done
+    if (later.name !== now.name) {
       // The log was read meanwhile, perhaps beyond the entry with which the caller lost a right.
-    ;({ move, position, state, view, wholeIndex, within } = before)
-    return { told: [] }
+      ;({ move, position, state, view, wholeIndex, within } = before)
+      return { told: [] }
+    }
+    return done
   })
 
-  // The first entry is read before the follower begins, so that whoever asks for what is gone hears so at once.
+  // The first entry is read before the follower begins, so that a reader who asks for what is gone hears so at once.
   if (isBehind()) yield* read(1)
   return { position: () => position, isReady, next, step } satisfies Follower
 })
