@@ -23,7 +23,7 @@ const element = (name, text, onClick) => {
   return made
 }
 
-/** Buys a ticket once, however often the request must be sent. */
+/** Buys a ticket. A copy of the request with the same key buys no second one. */
 const buy = async (showId) => {
   const { body, status } = await ask("POST", "/tickets", {
     body: { showId },

@@ -78,6 +78,9 @@ describe("a visitor of ticketing", () => {
         yield* says(other, /Sign in.*Signed out/s)
         const last = yield* browser.open(`${third!.url}/`)
         yield* says(last, /^Tickets\s+Sign in/)
+        // A link with somebody's token signs nobody in who has not asked for it.
+        const link = yield* browser.open(`${third!.url}/#${yield* issuer.tokenOf("mallory")}`)
+        yield* says(link, /^Tickets\s+Sign in/)
       }).pipe(Effect.scoped),
     120_000
   )
