@@ -183,6 +183,17 @@ describe("a rule", () => {
     assert.isFunction(declare(plain.b.eq("x"), { scan: true }))
   })
 
+  it("compares with no null, whatever the caller's claims and sets have", () => {
+    const values = [who.claims("teams"), who.set("teams"), [null, "t1"]] as ReadonlyArray<Access.Values>
+    const folded = [row.owner.eq(who.claim("none")), ...values.map((each) => row.team.in(each))].map((rule) =>
+      Result.getOrThrow(fold(rule, caller, () => Result.succeed([null, "t0"])))
+    )
+    assert.deepStrictEqual(
+      folded.map((branches) => branches.flat().flatMap(({ values }) => values)),
+      [[], ["t1", "t2"], ["t0"], ["t1"]]
+    )
+  })
+
   it("holds for nobody who has no such id, claim or role", () => {
     for (const [name, rule] of rules) {
       const hasLiterals = ["one record, or a rank", "three branches"].includes(name)

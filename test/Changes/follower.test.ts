@@ -7,7 +7,7 @@ import * as Follower from "../../src/Changes/Follower.ts"
 import type { Log } from "../../src/Changes/Log.ts"
 import { groupOf } from "../../src/Changes/Position.ts"
 import { type View, viewOf } from "../../src/Changes/View.ts"
-import type { Transact } from "../../src/Machine/Command.ts"
+import type { Create, Transact } from "../../src/Machine/Command.ts"
 import type { Event } from "../../src/Machine/Event.ts"
 import type { Tables } from "../../src/Machine/Tables.ts"
 import type { Transaction } from "../../src/Machine/Transaction.ts"
@@ -127,6 +127,52 @@ it.effect("starts over if it could not be told a part of its new view, also if i
     may("red", "green")
     assert.isTrue(Exit.isFailure(exit))
     assert.lengthOf(told, toldBefore)
+  })
+)
+
+it.effect("between two views is told only what both show, and what it has and may not keep", () =>
+  Effect.gen(function* () {
+    const { machine, submit } = leader(undefined, [descriptor])
+    const create = (id: string) =>
+      submit({ _tag: "Create", model: "Page", id, data: { id, team: "green" } } satisfies Create)
+    create("old")
+    const { index } = machine.applied
+    create("new")
+    const created: Event = {
+      type: "created",
+      model: "Page",
+      modelVersion: 1,
+      id: "new",
+      version: 1,
+      previousIndex: 0,
+      data: { id: "new", team: "green" }
+    }
+    const transaction: Transaction = {
+      timeMs: 1,
+      logAgeMs: 0,
+      command: "X",
+      events: [created],
+      outcome: { _tag: "Accepted" }
+    }
+    let view = viewOver(machine.applied, [descriptor], ["green"])
+    const follower = yield* Follower.make({
+      log: logOf(machine.applied, index + 1, [{ index: index + 1, transaction }]),
+      group: groupOf([descriptor]),
+      view,
+      position: { index, view: view.name! },
+      isNewState: false,
+      viewNow: () => Result.succeed(view),
+      gone: () => gone,
+      enterState: Effect.succeed(Effect.void)
+    })
+    view = viewOver(machine.applied, [descriptor], ["red"])
+    const told: Array<string> = []
+    for (let end: string | undefined; end !== "view"; ) {
+      const step = yield* follower.step
+      told.push(...step.told.map(({ _tag, id }) => `${_tag} ${id}`))
+      end = step.end
+    }
+    assert.deepStrictEqual(told, ["Left old"])
   })
 )
 

@@ -1,10 +1,19 @@
-/** Lines by which no reader sees what its rules hide, and the random rules that notice when one breaks. Data only. */
+/** Lines by which no reader sees what its rules hide, and the tests that notice when one breaks. Data only. */
 import type { NamedTest, Noticed } from "../Mutation.ts"
 
 const seed = (seed: number): NamedTest => ({
   file: "test/Access/sight.test.ts",
   title: `is what its rules allow, by every way to read (seed ${seed})`
 })
+
+const list = (rule: string): NamedTest => ({
+  file: "test/Access/lists.test.ts",
+  title: `that names ${rule} is the whole list filtered by it`
+})
+
+const follower = (title: string): NamedTest => ({ file: "test/Changes/follower.test.ts", title })
+
+const stream = (title: string): NamedTest => ({ file: "test/Access/streams.test.ts", title })
 
 export const brokenSight: Readonly<Record<string, Noticed>> = {
   "a follower keeps a record that has left its sight": {
@@ -18,6 +27,18 @@ export const brokenSight: Readonly<Record<string, Noticed>> = {
     find: `return isHad(before.record) ? "Left" : "Hidden"`,
     replace: `return "Left"`,
     tests: [seed(1)]
+  },
+  "a follower hears of the deletion of a record that was never in its sight": {
+    file: "src/Changes/Judged.ts",
+    find: `if (!isHad(after)) return "Hidden"`,
+    replace: "",
+    tests: [{ file: "test/Changes/judged.test.ts", title: "a change is told, entered, left, hidden or unknown" }]
+  },
+  "between two views a follower is told what the new one hides": {
+    file: "src/Changes/Follower.ts",
+    find: "told: [view, to], now }",
+    replace: "told: [view], now }",
+    tests: [follower("between two views is told only what both show, and what it has and may not keep")]
   },
   "a follower keeps what its new view hides": {
     file: "src/Changes/Follower.ts",
@@ -35,12 +56,13 @@ export const brokenSight: Readonly<Record<string, Noticed>> = {
     file: "src/Changes/Follower.ts",
     find: `if (!shows(now, named)) return yield* Effect.fail(gone("view"))`,
     replace: "if (!shows(now, named)) continue",
-    tests: [
-      {
-        file: "test/Changes/follower.test.ts",
-        title: "starts over if it could not be told a part of its new view, also if it may read that again"
-      }
-    ]
+    tests: [follower("starts over if it could not be told a part of its new view, also if it may read that again")]
+  },
+  "a follower comes back to a position of another view": {
+    file: "src/Changes/Changes.ts",
+    find: "position.view === view.name || isBeginning(position)",
+    replace: "true",
+    tests: [stream("go on at another node, and start over if the caller may read other records by then")]
   },
   "a follower sees masked and hidden fields": {
     file: "src/Changes/View.ts",
@@ -54,6 +76,24 @@ export const brokenSight: Readonly<Record<string, Noticed>> = {
     replace: "...collect()",
     tests: [seed(1)]
   },
+  "a live page takes records of no branch": {
+    file: "src/Live/Query.ts",
+    find: " && ListedRows.meetsOne(source, branches, row)",
+    replace: "",
+    tests: [stream("of several branches and sets shows the caller's records, also when its teams change")]
+  },
+  "a list takes records of no branch": {
+    file: "src/Machine/List.ts",
+    find: "if (row === undefined || !meetsOne(source, branches, row)) continue",
+    replace: "if (row === undefined) continue",
+    tests: [list("three branches")]
+  },
+  "a total counts records of others": {
+    file: "src/Machine/List.ts",
+    find: "if (request.filters.length === 0 && request.branches === undefined) return",
+    replace: "if (request.filters.length === 0) return",
+    tests: [list("the owner, or a team")]
+  },
   "history shows versions that were out of sight": {
     file: "src/Repository/Past.ts",
     find: "page.items.filter(isSeen)",
@@ -65,6 +105,14 @@ export const brokenSight: Readonly<Record<string, Noticed>> = {
     find: "if (then === undefined || !isReadable(reach, descriptor, { id, record: then.record })) {",
     replace: "if (then === undefined) {",
     tests: [seed(1)]
+  },
+  "a null claim is compared with": {
+    file: "src/Access/fold.ts",
+    find: `value === null || typeof value === "object" ? [] : [value]`,
+    replace: "[value]",
+    tests: [
+      { file: "test/Access/lists.test.ts", title: "compares with no null, whatever the caller's claims and sets have" }
+    ]
   },
   "a masked field is shown to everybody": {
     file: "src/Machine/Seen.ts",
