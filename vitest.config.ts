@@ -1,7 +1,7 @@
 /**
- * Which tests there are, and how many files of a kind run at once. Tests inside this process run on all cores. Tests that
- * start real clusters run beside them in a run of their own (scripts/nodeTests.ts), or after them in the same run. Tests
- * that need more than this machine permits are left out by name.
+ * Which tests there are, how many files of a kind run at once, and how long a test may take. Tests inside this process run
+ * on all cores. Tests that start real clusters have a run of their own (scripts/nodeTests.ts), or come after the others in
+ * the same run. Tests that need more than this machine permits are left out by name.
  */
 import { spawnSync } from "node:child_process"
 import { existsSync, mkdtempSync, rmSync } from "node:fs"
@@ -111,8 +111,17 @@ const exclude = [...configDefaults.exclude, ...leftOut]
  */
 const loading = { isolate: false, experimental: { viteModuleRunner: false } }
 
-/** All cores: by itself vitest keeps one of them free. They have time enough behind the tests that start processes. */
-const inside = { testTimeout: 60_000, exclude, maxWorkers: "100%", sequence: { groupOrder: 0 } }
+/**
+ * Of one test, unless it names its own time. On two quiet cores the longest of them take some 15 s, and four times as long
+ * where other programs keep the cores busy: a test that hangs is to fail, not one on a slow machine.
+ */
+const testTimeout = 60_000
+
+/** One test may try all mutants of a file. The longest took 20 s on two quiet cores, and 106 s on very busy ones. */
+const mutationTimeout = 300_000
+
+/** All cores: by itself vitest keeps one of them free. */
+const inside = { testTimeout, exclude, maxWorkers: "100%", sequence: { groupOrder: 0 } }
 
 /** Their files share what they load, and the bundles of their programs. */
 const ofProcesses = {
@@ -165,6 +174,7 @@ export default defineConfig({
           ...inside,
           name: "mutation",
           include: [mutation],
+          testTimeout: mutationTimeout,
           maxConcurrency: availableParallelism(),
           ...loading
         }

@@ -13,15 +13,12 @@ import { plantedUpgradeFaults } from "./plantedUpgradeFaults.ts"
 
 const finds = (module: string, faults: ReadonlyArray<PlantedFault>): void => {
   for (const { breaks, fromSeed = 1, name, seedsCount, ...mutation } of faults) {
-    it.live(
-      `finds from run ${fromSeed} on, within ${seedsCount}, that ${name} (${breaks})`,
-      () =>
-        Effect.gen(function* () {
-          const found = JSON.parse(yield* output(mutation, module, [`${fromSeed}`, `${seedsCount}`]))
-          assert.isNotNull(found)
-          assert.isString(found.failure)
-        }),
-      300_000
+    it.live(`finds from run ${fromSeed} on, within ${seedsCount}, that ${name} (${breaks})`, () =>
+      Effect.gen(function* () {
+        const found = JSON.parse(yield* output(mutation, module, [`${fromSeed}`, `${seedsCount}`]))
+        assert.isNotNull(found)
+        assert.isString(found.failure)
+      })
     )
   }
 }
