@@ -3,7 +3,7 @@ import { join } from "node:path"
 import { assert, type Vitest } from "@effect/vitest"
 import { Effect } from "effect"
 import { startIssuer } from "../processes/Issuer.ts"
-import { eventually, expectThat, startCluster } from "../processes/Processes.ts"
+import { eventually, expectThat, freePort, startCluster } from "../processes/Processes.ts"
 import { output, Project } from "./Project.ts"
 
 const showId = "00000000-0000-4000-8000-000000000001"
@@ -27,7 +27,9 @@ export const ticketingCases = (it: Vitest.MethodsNonLive<Project>): void => {
       const { directory } = yield* Project
       const issuer = yield* startIssuer
       const by = (name: string) => Effect.map(issuer.tokenOf(name), (token) => ({ authorization: `Bearer ${token}` }))
-      const environment = () => Effect.succeed({ TICKETING_ISSUER: issuer.url })
+      // Without a place for operators each node would listen on its port + 1000 too, which may be taken.
+      const environment = () =>
+        Effect.map(freePort, (port) => ({ TICKETING_ISSUER: issuer.url, LITHAIR_ADMIN_LISTEN: `${port}` }))
       const nodes = yield* startCluster(["node", "bun", "deno"], environment, join(directory, "ticketing/main.ts"))
       // The administration is on another port.
       const { headers } = yield* nodes[0]!.request("GET", "/readyz")

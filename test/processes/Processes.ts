@@ -6,6 +6,7 @@ import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { Effect, Schedule, type Scope } from "effect"
+import { readMetrics } from "../Http/PrometheusText.ts"
 import { freePort } from "../support/freePort.ts"
 import { bundleOf } from "./Bundle.ts"
 import { exchange, NoAnswer } from "./Exchange.ts"
@@ -242,6 +243,10 @@ export const allReady = (nodes: ReadonlyArray<TestNode>) =>
     },
     { concurrency: "unbounded", discard: true }
   )
+
+/** The metrics of a node, as it shows them. */
+export const metricsOf = ({ url }: TestNode) =>
+  Effect.map(exchange(`${url}/metrics`, {}), ({ text }) => readMetrics(text))
 
 export const clusterOf = (node: TestNode) =>
   Effect.map(node.request("GET", "/_admin/api/cluster", { timeoutMs: 1000 }), ({ body }) => body)

@@ -36,13 +36,16 @@ export const startProgram = Effect.fnUntraced(function* (options: {
   readonly runtimeArgs?: ReadonlyArray<string>
   /** Whether Node runs the program's bundle (bundled.ts), which starts faster. */
   readonly isBundled?: boolean
+  /** Its variables beside those of the tests. */
+  readonly environment?: Readonly<Record<string, string>>
   readonly cwd: string
 }) {
-  const { args = [], cwd, isBundled = false, runtime, runtimeArgs = [], script } = options
+  const { args = [], cwd, environment, isBundled = false, runtime, runtimeArgs = [], script } = options
   const file = fileURLToPath(new URL(`../../${script}`, import.meta.url))
   const path = isBundled && runtime === "node" ? bundleOf(file) : file
   const child = spawn(bin(runtime), [...runs[runtime], ...runtimeArgs, path, ...args], {
     cwd,
+    env: { ...process.env, ...environment },
     stdio: ["ignore", "pipe", "pipe"]
   })
   let output = ""

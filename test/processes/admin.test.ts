@@ -2,6 +2,7 @@
 import { networkInterfaces } from "node:os"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
+import { exchange } from "./Exchange.ts"
 import {
   clusterOf,
   eventually,
@@ -28,18 +29,22 @@ const outside = Object.values(networkInterfaces())
   .find(({ family, internal }) => family === "IPv4" && !internal)?.address
 
 /** Asks as another host does; where the machine has no other address, through a proxy of this host. */
-const ask = (node: TestNode, method: string, path: string, options: { body?: unknown; headers?: object } = {}) =>
-  Effect.promise(async () => {
-    const host = outside ?? "127.0.0.1"
-    const headers = { "content-type": "application/json", ...(outside ? {} : { "x-forwarded-for": "10.0.0.7" }) }
-    const response = await fetch(`http://${host}:${node.port}${path}`, {
+const ask = (
+  node: TestNode,
+  method: string,
+  path: string,
+  options: { body?: unknown; headers?: Record<string, string> } = {}
+) => {
+  const proxied = outside === undefined ? { "x-forwarded-for": "10.0.0.7" } : {}
+  return Effect.map(
+    exchange(`http://${outside ?? "127.0.0.1"}:${node.port}${path}`, {
       method,
-      headers: { ...headers, ...options.headers },
-      ...(options.body === undefined ? {} : { body: JSON.stringify(options.body) })
-    })
-    const etag = response.headers.get("etag") ?? ""
-    return { status: response.status, etag, body: JSON.parse(await response.text()) }
-  })
+      headers: { "content-type": "application/json", ...proxied, ...options.headers },
+      body: options.body === undefined ? undefined : JSON.stringify(options.body)
+    }),
+    ({ headers, status, text }) => ({ status, etag: headers.get("etag") ?? "", body: JSON.parse(text) })
+  )
+}
 
 const membersOf = (node: TestNode) => Effect.map(ask(node, "GET", "/_admin/api/members"), ({ body }) => body)
 

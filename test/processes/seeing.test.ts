@@ -4,13 +4,10 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { type Family, readMetrics, valueIn } from "../Http/PrometheusText.ts"
-import { eventually, expectThat, leaderOf, startCluster, type TestNode } from "./Processes.ts"
+import { type Family, valueIn } from "../Http/PrometheusText.ts"
+import { eventually, expectThat, leaderOf, metricsOf, startCluster, type TestNode } from "./Processes.ts"
 
 const slowDisk = new URL("./slowDisk.mjs", import.meta.url).href
-
-const metricsOf = ({ url }: TestNode): Effect.Effect<ReadonlyMap<string, Family>> =>
-  Effect.promise(async () => readMetrics(await (await fetch(`${url}/metrics`)).text()))
 
 const says = (node: TestNode, line: RegExp) =>
   eventually(

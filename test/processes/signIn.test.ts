@@ -7,7 +7,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { startChromium, type Tab } from "../support/Chromium.ts"
 import { startIssuer } from "./Issuer.ts"
-import { eventually, expectThat, startCluster } from "./Processes.ts"
+import { eventually, expectThat, freePort, startCluster } from "./Processes.ts"
 
 const script = fileURLToPath(new URL("../../examples/ticketing/main.ts", import.meta.url))
 const show = { id: "00000000-0000-4000-8000-000000000001", title: "Hamlet", seats: 2 }
@@ -45,7 +45,13 @@ describe("a visitor of ticketing", () => {
         const issuer = yield* startIssuer
         const nodes = yield* startCluster(
           ["node", "node", "node"],
-          (port) => Effect.succeed({ TICKETING_ISSUER: issuer.url, TICKETING_ORIGINS: `http://127.0.0.1:${port}` }),
+          (port) =>
+            // Without it the node would listen on its port + 1000 too, which may be taken.
+            Effect.map(freePort, (adminPort) => ({
+              TICKETING_ISSUER: issuer.url,
+              TICKETING_ORIGINS: `http://127.0.0.1:${port}`,
+              LITHAIR_ADMIN_LISTEN: `${adminPort}`
+            })),
           script
         )
         const [first, second, third] = nodes

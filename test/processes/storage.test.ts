@@ -6,9 +6,18 @@ import { spawnSync } from "node:child_process"
 import { cpSync, mkdirSync, renameSync, rmSync } from "node:fs"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { readMetrics, valueIn } from "../Http/PrometheusText.ts"
+import { valueIn } from "../Http/PrometheusText.ts"
 import { underLoad, verify } from "./Load.ts"
-import { allReady, clusterOf, eventually, expectThat, leaderOf, startCluster, type TestNode } from "./Processes.ts"
+import {
+  allReady,
+  clusterOf,
+  eventually,
+  expectThat,
+  leaderOf,
+  metricsOf,
+  startCluster,
+  type TestNode
+} from "./Processes.ts"
 
 const mount = (...args: ReadonlyArray<string>) => spawnSync("mount", ["-t", "tmpfs", ...args]).status === 0
 const unmount = (path: string) => spawnSync("umount", ["-l", path])
@@ -59,10 +68,7 @@ describe("a disk that runs short", () => {
           })
         )
         yield* fill(short)
-        const freeBytes = Effect.map(
-          Effect.promise(async () => readMetrics(await (await fetch(`${short.url}/metrics`)).text())),
-          (scraped) => valueIn(scraped, "lithair_disk_free_bytes")!
-        )
+        const freeBytes = Effect.map(metricsOf(short), (scraped) => valueIn(scraped, "lithair_disk_free_bytes")!)
         assert.isBelow(yield* freeBytes, 20_000_000, "an operator sees that the disk is nearly full")
         assert.include(
           short.output(),
