@@ -76,6 +76,7 @@ const lead = Effect.fnUntraced(function* (
   let logDueMs = 0
   /** The archives of entries of this leader, which go on from each other, since the last one that took the place of many. */
   let small: Array<Entries> = []
+  let isMerging = false
 
   /** What a former leader has shipped: this one goes on from there. */
   const lookUp = Effect.gen(function* () {
@@ -114,11 +115,25 @@ const lead = Effect.fnUntraced(function* (
     yield* removeUnneeded(store, folder, keepMs)
   })
 
+  /** Goes on beside the shipments, which would wait long for so many entries. The archives stay if it fails. */
   const mergeSmall = Effect.fnUntraced(function* (folder: string) {
+    if (small.length < mergedCount || isMerging) return
     const archives = small
     small = []
-    const merged = yield* merge(member, store, folder, archives)
-    if (merged !== undefined) state.index = merged.index
+    isMerging = true
+    yield* merge(member, store, folder, archives).pipe(
+      Effect.catchCauseIf(
+        (cause) => !Cause.hasInterruptsOnly(cause),
+        (cause) =>
+          Effect.logWarning(`Cannot put ${archives.length} archives in ${store.place} into one: they stay`, cause)
+      ),
+      Effect.ensuring(
+        Effect.sync(() => {
+          isMerging = false
+        })
+      ),
+      Effect.forkScoped
+    )
   })
 
   const shipEntries = (folder: string) =>
@@ -126,7 +141,7 @@ const lead = Effect.fnUntraced(function* (
       Effect.tap((shipped) => {
         state.index = shipped.index
         if (shipped._tag === "Entries") small.push(shipped)
-        return small.length < mergedCount ? Effect.void : mergeSmall(folder)
+        return mergeSmall(folder)
       }),
       Effect.catchTag("HistoryGone", () =>
         Effect.andThen(
@@ -167,7 +182,7 @@ const lead = Effect.fnUntraced(function* (
   })
   const retried = Effect.retry(told, Schedule.min([Schedule.exponential(retryMinMs), Schedule.spaced(retryMaxMs)]))
   return yield* Effect.forever(Effect.flatMap(retried, (waitMs) => Effect.sleep(waitMs)))
-})
+}, Effect.scoped)
 
 const isLeading = (member: Backed): boolean => member.leader() === member.self.nodeId
 
