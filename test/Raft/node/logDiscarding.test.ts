@@ -1,8 +1,8 @@
 /** The removal of erased entries from a log in real files, while no snapshot can be taken of the state, and after that. */
-import { mkdtempSync, readdirSync } from "node:fs"
+import { mkdtempSync, readdirSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { assert, describe, it } from "@effect/vitest"
+import { afterAll, assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { TestClock } from "effect/testing"
 import { layerFile } from "../../../src/EventStore/FileLog.ts"
@@ -14,6 +14,7 @@ import * as Condition from "../../../src/Raft/node/Condition.ts"
 import { discard } from "../../../src/Raft/node/LogDiscarding.ts"
 
 const directory = mkdtempSync(join(tmpdir(), "lithair-discarding-"))
+afterAll(() => rmSync(directory, { recursive: true }))
 const segments = () => readdirSync(directory).filter((name) => /^\d+\.log$/.test(name))
 
 describe("the removal of erased entries", () => {
