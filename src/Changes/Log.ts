@@ -1,6 +1,6 @@
 /** One of a node's two logs, as followers of changes read it. */
 import { Effect } from "effect"
-import type { LogCorrupt, LogFailed } from "../EventStore/LogStore.ts"
+import type { Feed } from "../Cluster/Feed.ts"
 import type { Tables } from "../Machine/Tables.ts"
 import type * as Freshness from "../Repository/Freshness.ts"
 import type { Entry } from "./Change.ts"
@@ -12,28 +12,19 @@ export const stepMaxCount = 64
 /** How many entries that took several steps are kept for the followers that read them again. */
 const keptMaxCount = 4
 
+/** The feed of a log. */
+export type Entries = Pick<Feed, "oldestIndex" | "appliedIndex" | "applied" | "isPlace" | "read">
+
 /** One of a node's two logs. */
-export interface Log {
+export interface Log extends Entries {
   /** Whether positions name the directory, since no other node has this log. */
   readonly instance: string | undefined
   readonly tables: () => Tables
-  readonly oldestIndex: () => number
-  readonly appliedIndex: () => number
-  /** Whether an index is a place in this log. */
-  readonly isPlace: (index: number) => boolean
-  readonly applied: (index: number) => Effect.Effect<void>
-  readonly read: (range: {
-    readonly fromIndex: number
-    readonly maxBytes: number
-  }) => Effect.Effect<ReadonlyArray<Entry>, LogFailed | LogCorrupt>
   readonly findFormer: FindFormer
   /** Waits until everything is applied that was committed when this began. */
   readonly freshen: Effect.Effect<unknown, Freshness.ReadFailure>
   readonly staleMs: (index: number, nowMs: number) => number | undefined
 }
-
-/** The feed of a log. */
-export type Entries = Pick<Log, "oldestIndex" | "appliedIndex" | "applied" | "isPlace" | "read">
 
 /** Reads entries. Those that a follower reads in several steps are kept, since others may read them too. */
 export const reading = Effect.fnUntraced(function* ({ read: readFeed, ...feed }: Entries) {
