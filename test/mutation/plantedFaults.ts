@@ -69,7 +69,7 @@ export const plantedFaults: ReadonlyArray<PlantedFault> = [
     replace: `  if (round === undefined) return`
   },
   {
-    name: "whoever read under a lease does not look at the clock again",
+    name: "a read under a lease does not look at the clock again",
     breaks: "C7",
     fromSeed: 150,
     seedsCount: 20,

@@ -36,7 +36,7 @@ export const plantedShellFaults: ReadonlyArray<PlantedFault> = [
 `
   },
   {
-    name: "whoever waits for an entry is forgotten when it is applied",
+    name: "a request that waits for an entry is forgotten when it is applied",
     breaks: "C18",
     seedsCount: 20,
     file: "src/Raft/node/CommandQueue.ts",
