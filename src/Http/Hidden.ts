@@ -1,4 +1,7 @@
-/** Leaves hidden fields out of what HTTP takes, and out of its documents. Machine/Seen.ts leaves them out of answers. docs/access.md, "Fields". Pure. */
+/**
+ * Leaves hidden fields out of what HTTP takes, and out of its documents. Machine/Seen.ts leaves them out of answers.
+ * docs/access.md, "Fields". Pure.
+ */
 import type { Descriptor } from "../Model/Descriptor.ts"
 import { invalidRequest, type Problem } from "../Problem.ts"
 

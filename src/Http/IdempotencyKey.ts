@@ -26,8 +26,8 @@ export const parseKey = (header: string | undefined): Result.Result<string | und
 type Traceable = RequestHead & Pick<Head, "trace">
 
 /**
- * The key and fingerprint of a write, and its span. A write without a key has a fingerprint too, which becomes part of the key that
- * the node assigns. If the client later sends that key, the node can tell whether the request is the same.
+ * The key and fingerprint of a write, and its span. A write without a key has a fingerprint too, which becomes part of
+ * the key that the node assigns. If the client later sends that key, the node can tell whether the request is the same.
  */
 export const originOf = (head: Traceable, body: Uint8Array): Result.Result<Origin, Problem> =>
   Result.flatMap(parseKey(head.headers["idempotency-key"]), (key) => {

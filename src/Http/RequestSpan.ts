@@ -18,7 +18,10 @@ export const begin = (tracing: Tracing, { headers, method }: Head, route: string
   return span
 }
 
-/** Ends the span with the status of the answer; undefined if the client has gone. A server error counts as one (OpenTelemetry, "HTTP spans"). */
+/**
+ * Ends the span with the status of the answer; undefined if the client has gone. A server error counts as one
+ * (OpenTelemetry, "HTTP spans").
+ */
 export const end = (span: Span, status: number | undefined): void => {
   if (status !== undefined) span.note("http.response.status_code", status)
   span.end(exitOf(status))

@@ -212,7 +212,11 @@ export const layerAdmin: Layer.Layer<never, NotForClients | OpenToOthers, HttpRo
     })
   )
 
-/** Serves `/_raft`, where peers and nodes that join dial. Mount it on the server at the node's address. Fails with `Unprotected` if other hosts reach that server, and the place has neither `peerTls` nor a secret with `insecurePeers`. */
+/**
+ * Serves `/_raft`, where peers and nodes that join dial. Mount it on the server at the node's address. Fails with
+ * `Unprotected` if other hosts reach that server, and the place has neither `peerTls` nor a secret with
+ * `insecurePeers`.
+ */
 export const layerPeers: Layer.Layer<
   never,
   PeerListener.Unprotected,

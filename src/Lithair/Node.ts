@@ -56,8 +56,9 @@ export interface Application<
   /** Read models. Every node folds them. */
   readonly projections?: ReadonlyArray<P>
   /**
-   * Who may ask, and how they show who they are. Then every model, command and projection needs `access` or `http: false`:
-   * an application with one that has neither does not compile, or does not start if its type is too wide to tell. Without it the node is open, and answers its own host alone.
+   * Who may ask, and how they show who they are. Then every model, command and projection needs `access` or
+   * `http: false`: an application with one that has neither does not compile, or does not start if its type is too wide
+   * to tell. Without it the node is open, and answers its own host alone.
    */
   readonly auth?: A
   /** Has a node without `auth` answer other hosts too: everybody who reaches it may read and change everything. */
@@ -96,7 +97,10 @@ export type NodeServices =
   | Serving.Serving
   | Authentication.Authentication
 
-/** The services that a node needs beside place, storage and transport: handlers of its commands, and services of its reactions. */
+/**
+ * The services that a node needs beside place, storage and transport: handlers of its commands, and services of its
+ * reactions.
+ */
 export type NeededBy<R, C extends AnyCommand> = Exclude<R, NodeServices> | HandlerOf<C>
 
 /** Why a node does not start: it cannot open its own log, which may not fit its models, or cannot run SQLite. */

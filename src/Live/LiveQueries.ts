@@ -225,7 +225,10 @@ const make = Effect.gen(function* () {
 
     let index = 0
     let sentMs = Number.NEGATIVE_INFINITY
-    /** Opens the queries again whose caller may read other records now. Returns the ends of those that it may not ask any more. */
+    /**
+     * Opens the queries again whose caller may read other records now. Returns the ends of those that it may not ask
+     * any more.
+     */
     const readjust = (): ReadonlyArray<LiveMessage> => {
       if (seenRightsAt === rightsAt) return []
       seenRightsAt = rightsAt

@@ -7,7 +7,10 @@ import type { Descriptor } from "../Model/Descriptor.ts"
 import { AccessDenied, type Judging, readReach } from "../Repository/Reading.ts"
 import type { LiveRequest } from "./LiveRequest.ts"
 
-/** The query as its caller may ask it, by the sets that the caller has now. Refused if it names a field that the caller does not see. */
+/**
+ * The query as its caller may ask it, by the sets that the caller has now. Refused if it names a field that the caller
+ * does not see.
+ */
 export const restricted = (
   now: Judging,
   caller: Caller,

@@ -35,7 +35,10 @@ export interface Restored {
 export interface RestoreOptions {
   /** Whether the hash is counted from what is restored, and not taken from the snapshot. True unless told. */
   readonly isHashCounted?: boolean
-  /** Whether the caller builds the indexes (`buildIndexes` of Tables.ts), after it has applied further entries. False unless told. */
+  /**
+   * Whether the caller builds the indexes (`buildIndexes` of Tables.ts), after it has applied further entries. False
+   * unless told.
+   */
   readonly areIndexesDue?: boolean
   /** Whether the tables are of a node's own log. */
   readonly isOfNode?: boolean | undefined

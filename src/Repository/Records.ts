@@ -105,7 +105,10 @@ export class Records extends Context.Service<
       moment: RecordHistory.Moment,
       consistency?: Freshness.Consistency
     ) => Effect.Effect<Read<Shown | undefined>, Past.PastFailure>
-    /** All records of a model that the caller may read, with the fields that it sees. Use them at once, before any other code runs. */
+    /**
+     * All records of a model that the caller may read, with the fields that it sees. Use them at once, before any other
+     * code runs.
+     */
     readonly beginSource: (
       caller: Caller,
       descriptor: Descriptor,

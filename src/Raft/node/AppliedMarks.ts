@@ -1,8 +1,8 @@
 /**
- * Remembers how far a node has applied its log, in a derived file. A committed entry stays where it is: if the log of the
- * cluster still has the entry of that index and term, all entries through it are committed (§5.3, Fig. 3). So the next start applies
- * them at once, before it knows a leader (restoreAtStart.ts). Without the file, or with an old one, it applies them as
- * a leader tells.
+ * Remembers how far a node has applied its log, in a derived file. A committed entry stays where it is: if the log of
+ * the cluster still has the entry of that index and term, all entries through it are committed (§5.3, Fig. 3). So the
+ * next start applies them at once, before it knows a leader (restoreAtStart.ts). Without the file, or with an old one,
+ * it applies them as a leader tells.
  */
 import { Effect } from "effect"
 import { checksum } from "../../EventStore/Bytes.ts"
