@@ -15,11 +15,12 @@ import type { Transaction } from "../Machine/Transaction.ts"
 import { type Problem, problem } from "../Problem.ts"
 import { RecordUnreadable } from "../Repository/RecordUnreadable.ts"
 import { type Change, changesOf, type Erased, isChange, type Left, showEvent, toldIn } from "./Change.ts"
-import { type FirstRecord, pageOf, recordsAfter } from "./FirstState.ts"
+import { type FirstRecord, recordsAfter } from "./FirstState.ts"
 import { type Sight, verdictOf } from "./Judged.ts"
 import { type Log, stepMaxCount } from "./Log.ts"
 import { betweenViews, isUpTo, nextEntry, nothingShown, type Position } from "./Position.ts"
 import { seen, shows, type View } from "./View.ts"
+import * as Walk from "./Walk.ts"
 
 /** The payload that one read takes, unless a single entry has more. */
 const pageMaxBytes = 32 * 1024
@@ -90,13 +91,7 @@ interface Move {
   readonly sinceIndex: number
   readonly state: State
   /** Once all entries of the state are told: what is walked, and how far. */
-  readonly walk: Walk | undefined
-}
-
-interface Walk {
-  readonly what: "left" | "entered"
-  readonly model: number
-  readonly afterId: string | undefined
+  readonly walk: Walk.Walk | undefined
 }
 
 /** Begins to follow. */
@@ -261,59 +256,23 @@ export const make = Effect.fnUntraced(function* ({
     position = { index: wholeIndex, view: betweenViews }
   })
 
-  /** One page of what has left the reader's sight with the new view, or came into it. */
-  const walked = Effect.fnUntraced(function* (
-    moving: Move,
-    walk: Walk,
-    now: View
-  ): Effect.fn.Return<{ readonly told: ReadonlyArray<Step>; readonly walk?: Walk }, Problem> {
-    const { sinceIndex, state, to } = moving
-    const names = [...view.models.keys()].sort()
-    const name = names[walk.model]
-    if (name === undefined) {
-      return walk.what === "left" ? { told: [], walk: { what: "entered", model: 0, afterId: undefined } } : { told: [] }
-    }
-    const of = (walk.what === "left" ? view : to).models.get(name)
-    const asked = { reach: of?.reach ?? [], afterId: walk.afterId, limit: stepMaxCount }
-    const page = of?.reach === undefined ? [] : pageOf(state.tables, of.descriptor, asked)
-    const told: Array<Step> = []
-    for (const { id, record, row } of page) {
-      const named = { model: name, id, record }
-      if (walk.what === "left") {
-        const hasLeft = row.index <= sinceIndex && !shows(to, named)
-        if (hasLeft) told.push({ _tag: "Left", position, index: state.index, model: name, id })
-        continue
-      }
-      if (shows(view, named)) continue
-      if (!shows(now, named)) return yield* Effect.fail(gone("view"))
-      const { index: changedIndex, version } = row
-      const shown = seen(to, name, record)
-      told.push({ _tag: "Record", position, changedIndex, model: name, id, version, record: shown })
-    }
-    const last = page.at(-1)
-    const isWhole = page.length < stepMaxCount || last === undefined
-    return {
-      told,
-      walk: isWhole ? { ...walk, model: walk.model + 1, afterId: undefined } : { ...walk, afterId: last.id }
-    }
-  })
-
   /** Moves on to the new view. */
   const moved = Effect.fnUntraced(function* (moving: Move, now: View) {
-    if (isBehind()) {
-      const { sinceIndex, to } = moving
-      return { told: yield* sightings({ had: view, sinceIndex, told: [view, to], now }) }
-    }
-    const { told, walk } = yield* walked(moving, moving.walk ?? { what: "left", model: 0, afterId: undefined }, now)
+    const { sinceIndex, state, to } = moving
+    if (isBehind()) return { told: yield* sightings({ had: view, sinceIndex, told: [view, to], now }) }
+    const page = Walk.page({ from: view, to, now }, { ...state, sinceIndex, position }, moving.walk ?? Walk.beginning)
+    // Nobody could tell later that the reader does not have it.
+    if (page === "Hidden") return yield* Effect.fail(gone("view"))
+    const { told, walk } = page
     if (walk !== undefined) {
       move = { ...moving, walk }
       return { told }
     }
     move = undefined
-    view = moving.to
-    wholeIndex = moving.state.index
+    view = to
+    wholeIndex = state.index
     position = { index: wholeIndex, ...named() }
-    yield* moving.state.leave
+    yield* state.leave
     return { told, end: "view" as const }
   })
 

@@ -41,20 +41,20 @@ export const brokenSight: Readonly<Record<string, Noticed>> = {
     tests: [follower("between two views is told only what both show, and what it has and may not keep")]
   },
   "a follower keeps what its new view hides": {
-    file: "src/Changes/Follower.ts",
+    file: "src/Changes/Walk.ts",
     find: "const hasLeft = row.index <= sinceIndex && !shows(to, named)",
     replace: "const hasLeft = false",
     tests: [seed(1)]
   },
   "a follower is not told what only its new view shows": {
-    file: "src/Changes/Follower.ts",
-    find: "if (shows(view, named)) continue",
+    file: "src/Changes/Walk.ts",
+    find: "if (shows(from, named)) continue",
     replace: "if (shows(now, named)) continue",
     tests: [seed(1)]
   },
   "a follower goes on without what it could not be told between two views": {
-    file: "src/Changes/Follower.ts",
-    find: `if (!shows(now, named)) return yield* Effect.fail(gone("view"))`,
+    file: "src/Changes/Walk.ts",
+    find: `if (!shows(now, named)) return "Hidden"`,
     replace: "if (!shows(now, named)) continue",
     tests: [follower("starts over if it could not be told a part of its new view, also if it may read that again")]
   },
