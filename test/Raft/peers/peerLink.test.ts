@@ -187,6 +187,30 @@ describe("PeerLink", () => {
     })
   )
 
+  it.effect("bytes without the tag of an introduction are none", () =>
+    Effect.gen(function* () {
+      const protocols = { protocolMin: introducingProtocol, protocolMax: introducingProtocol }
+      const [from, to] = [
+        { ...dialer, ...protocols },
+        { ...acceptor, ...protocols }
+      ]
+      const [near, far] = duplexPair()
+      far.once("end", () => far.end())
+      const parts = [
+        handshakeFrame("proof", prove({ secret: undefined, role: "dialer", dialer: from, acceptor: to })),
+        makeFrame(2, (bytes) => bytes.raw(encodeIntroduction({ start: undefined, known: undefined })))
+      ]
+      far.on("data", () => {
+        const part = parts.shift()
+        if (part !== undefined) far.write(part)
+      })
+      far.write(handshakeFrame("hello", encodeHello(from)))
+      const side = { role: "acceptor", answer: () => to } as const
+      const closed = yield* Effect.flip(greet({ connection: plain(near), side, secret: undefined }))
+      assert.match(closed.message, /the tag 0 in the place of the introduction$/)
+    }).pipe(Effect.scoped)
+  )
+
   it.effect("messages of one turn leave in one write", () =>
     Effect.gen(function* () {
       const { link, writes } = yield* linkByHand
