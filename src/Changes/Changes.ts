@@ -7,6 +7,7 @@ import { Clock, Context, Effect, Layer, Result, type Scope } from "effect"
 import type { Caller } from "../Access/Caller.ts"
 import { Member } from "../Cluster/Member.ts"
 import { LocalNode } from "../Local/LocalNode.ts"
+import { lastErasure } from "../Machine/Erasure.ts"
 import { guardOf } from "../Machine/Guard.ts"
 import type { Descriptor } from "../Model/Descriptor.ts"
 import { invalidRequest, type Problem, problem } from "../Problem.ts"
@@ -79,7 +80,7 @@ export interface Followable {
     Partial<Pick<Member["Service"], "policy">> & {
       readonly feed: Entries & Pick<Member["Service"]["feed"], "entry">
     }
-  readonly local: Pick<LocalNode["Service"], "tables" | "entry"> & { readonly feed: Entries }
+  readonly local: Pick<LocalNode["Service"], "tables" | "entry" | "erasedThrough"> & { readonly feed: Entries }
 }
 
 /** Follows the logs of one node. */
@@ -89,7 +90,7 @@ export const make = Effect.fnUntraced(function* ({ local, member }: Followable) 
   const clock = yield* Clock.Clock
 
   const cluster: Log = {
-    ...(yield* reading(member.feed)),
+    ...(yield* reading(member.feed, () => lastErasure(member.tables))),
     instance: undefined,
     tables: () => member.tables,
     findFormer: Formers.make((index) => Effect.map(member.feed.entry(index), (found) => found?.transaction)),
@@ -97,7 +98,7 @@ export const make = Effect.fnUntraced(function* ({ local, member }: Followable) 
     staleMs: member.staleMs
   }
   const own: Log = {
-    ...(yield* reading(local.feed)),
+    ...(yield* reading(local.feed, local.erasedThrough)),
     instance: member.self.instanceId,
     tables: () => local.tables,
     findFormer: Formers.make(local.entry),

@@ -26,17 +26,26 @@ export interface Log extends Entries {
   readonly staleMs: (index: number, nowMs: number) => number | undefined
 }
 
-/** Reads entries. Those that a follower reads in several steps are kept, since others may read them too. */
-export const reading = Effect.fnUntraced(function* ({ read: readFeed, ...feed }: Entries) {
+/**
+ * Reads entries. Those that a follower reads in several steps are kept, since others may read them too: until the next
+ * erasure, since the feed leaves out what was erased. `erasedIndex` is that of the last one.
+ */
+export const reading = Effect.fnUntraced(function* ({ read: readFeed, ...feed }: Entries, erasedIndex: () => number) {
   const applied = yield* Wake.make(feed)
   const kept = new Map<number, Entry>()
+  let keptAt = erasedIndex()
   const read: Log["read"] = (range) =>
     Effect.suspend(() => {
+      const readAt = erasedIndex()
+      if (readAt !== keptAt) kept.clear()
+      keptAt = readAt
       const known = kept.get(range.fromIndex)
       if (known !== undefined) return Effect.succeed([known])
       return Effect.tap(readFeed(range), ([entry]) =>
         Effect.sync(() => {
           if (entry === undefined || (entry.transaction?.events.length ?? 0) <= stepMaxCount) return
+          // An erasure may have been applied while this was read.
+          if (readAt !== erasedIndex() || readAt !== keptAt) return
           kept.set(entry.index, entry)
           for (const index of kept.keys()) if (kept.size > keptMaxCount) kept.delete(index)
         })

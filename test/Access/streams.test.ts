@@ -165,6 +165,29 @@ describe("changes under a rule", () => {
     }).pipe(provide)
   )
 
+  it.effect("tell nothing of an erased record, also from a large entry that others have read before", () =>
+    Effect.gen(function* () {
+      const { bob, on, sam } = yield* people
+      yield* on(
+        "n1",
+        Effect.gen(function* () {
+          const ops = Array.from({ length: 70 }, (_, at) => ({
+            op: "create",
+            model: "Note",
+            data: { id: `of-many-${at}`, rank: 1, teamId: null }
+          }))
+          assert.strictEqual((yield* ask("POST", "/api/_tx", { key: bob.key, body: { ops } })).status, 200)
+          const follow = Effect.map(following(principal(sam.principal, ["staff"]), { after: "0" }), ({ told }) =>
+            briefly(told).filter((each) => each.endsWith(" of-many-68"))
+          )
+          assert.deepStrictEqual(yield* follow, ["created of-many-68"])
+          yield* ask("POST", "/_admin/api/erasures", { body: { model: "Note", id: "of-many-68" } })
+          assert.deepStrictEqual(yield* follow, ["erased of-many-68"])
+        }).pipe(Effect.scoped)
+      )
+    }).pipe(provide)
+  )
+
   it.effect("show a masked field to those of its roles alone", () =>
     Effect.gen(function* () {
       const { ada, on } = yield* people

@@ -50,7 +50,12 @@ const playChanges = Effect.gen(function* () {
   })
   const start = Effect.fnUntraced(function* (isWarm: boolean) {
     const followed = member(isWarm)
-    const local = { tables: Tables.make([]), feed: followed.feed, entry: () => Effect.succeed(undefined) }
+    const local = {
+      tables: Tables.make([]),
+      feed: followed.feed,
+      entry: () => Effect.succeed(undefined),
+      erasedThrough: () => 0
+    }
     const { follow } = yield* make({ member: followed, local })
     return { member: followed, follow }
   })
