@@ -1,6 +1,10 @@
-/** The routes of a node as layers. Mount each on the router of your choice, with your own middleware around it. */
+/**
+ * The routes of a node as layers. Mount each on the router of your choice, with your own middleware around it. The services
+ * that they ask of a node are types here, so that an application's declarations can name them; `Lithair.layer` gives them.
+ */
+export type { Changes } from "./Changes/Changes.ts"
 export { BadTokenFile, layerAdminToken } from "./Http/AdminToken.ts"
-export { caller } from "./Http/Authentication.ts"
+export { type Authentication, caller } from "./Http/Authentication.ts"
 export type { ForwardedHeader } from "./Http/ClientAddress.ts"
 export type { EdgeOptions } from "./Http/EdgeOptions.ts"
 export { type MountOptions, routerConfig } from "./Http/Mount.ts"
@@ -22,5 +26,8 @@ export {
 } from "./Http/Routes.ts"
 export { type Served, Serving } from "./Http/Serving.ts"
 export type { Rate } from "./Http/TokenBuckets.ts"
+export type { LiveQueries } from "./Live/LiveQueries.ts"
 export { Problem, type ProblemError, problem, toResponse } from "./Problem.ts"
 export { Unprotected } from "./Raft/peers/PeerListener.ts"
+export type { Commands } from "./Repository/Commands.ts"
+export type { Records } from "./Repository/Records.ts"

@@ -199,7 +199,7 @@ describe("streams of one principal", () => {
             socket.on("error", () => {})
             socket.once("data", (data) => {
               const status = Number(data.toString().split(" ")[1])
-              resume(Effect.succeed({ status, close: () => void socket.destroy() }))
+              resume(Effect.succeed({ status, close: () => void socket.resetAndDestroy() }))
             })
             socket.write(
               `GET /api/notes/changes HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer ${key}\r\nx-forwarded-for: ${from}\r\n\r\n`
@@ -216,7 +216,7 @@ describe("streams of one principal", () => {
       assert.deepStrictEqual(limitOf(refused).slice(0, 2), [429, "streams"])
       opened[0]?.close()
       let last = 429
-      while (last === 429) last = (yield* open("10.0.1.1")).status
+      while (last === 429) last = (yield* Effect.scoped(open("10.0.1.1"))).status
       assert.strictEqual(last, 200)
     }).pipe(Effect.scoped, on({}))
   )
