@@ -100,6 +100,9 @@ const alone = ["test/processes/overload.test.ts"]
 const gone = [...slow, ...timed, ...alone].filter((file) => !existsSync(file))
 if (gone.length > 0) throw new Error(`vitest.config.ts names tests that are not there: ${gone.join(", ")}`)
 
+/** Made by test/mutation/compiled.ts. */
+const compiled = join(tmpdir(), `lithair-compiled-${process.pid}`)
+
 /** Made by test/processes/bundled.ts. */
 const bundles = join(tmpdir(), `lithair-bundled-${process.pid}`)
 
@@ -174,6 +177,8 @@ export default defineConfig({
           ...inside,
           name: "mutation",
           include: [mutation],
+          globalSetup: "test/mutation/compiled.ts",
+          env: { LITHAIR_COMPILED: compiled },
           testTimeout: mutationTimeout,
           maxConcurrency: availableParallelism(),
           ...loading

@@ -6,11 +6,16 @@
 import { type ChildProcess, fork } from "node:child_process"
 import { fileURLToPath } from "node:url"
 import { Effect } from "effect"
+import type { BrokenModule } from "./MutantModules.ts"
 
 /** What a process of this pool runs. */
 export interface MutantQuestion {
-  /** The path of a module that prints its result, and is over once it is evaluated. */
-  readonly bundle: string
+  /** The directory of the compiled modules. */
+  readonly directory: string
+  /** A module that prints its result, named from the root. It is over once it is evaluated, and what it exports as `done`. */
+  readonly module: string
+  /** The module with the fault. */
+  readonly broken: BrokenModule
   /** What it finds in `process.argv`, from the third on. */
   readonly args: ReadonlyArray<string>
 }
@@ -27,9 +32,7 @@ const script = fileURLToPath(new URL("mutantProcess.ts", import.meta.url))
 const idle: Array<ChildProcess> = []
 
 const start = (): ChildProcess => {
-  // A cache would keep each module with a fault, and no other run asks for it.
-  const env = { ...process.env, NODE_DISABLE_COMPILE_CACHE: "1" }
-  const child = fork(script, { env, stdio: ["ignore", "inherit", "inherit", "ipc"] })
+  const child = fork(script, { stdio: ["ignore", "inherit", "inherit", "ipc"] })
   child.unref()
   child.channel?.unref()
   return child

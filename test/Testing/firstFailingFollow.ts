@@ -3,4 +3,4 @@
 import { run } from "./FollowRun.ts"
 import { printFirstFailing } from "./SeedSearch.ts"
 
-await printFirstFailing(run)
+export const done = printFirstFailing(run)

@@ -4,4 +4,4 @@ import { run } from "./Harm.ts"
 import { failureOf } from "./HarmVerdict.ts"
 import { printFirstFailing } from "./SeedSearch.ts"
 
-await printFirstFailing(run, failureOf)
+export const done = printFirstFailing(run, failureOf)

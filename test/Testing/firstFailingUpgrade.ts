@@ -2,4 +2,4 @@
 import { printFirstFailing } from "./SeedSearch.ts"
 import { run } from "./UpgradeRun.ts"
 
-await printFirstFailing(run)
+export const done = printFirstFailing(run)

@@ -1,5 +1,5 @@
 /**
- * What the simulator and the runs under harm are worth: faults of one line, planted in a copy of the sources, are found in
+ * What the simulator and the runs under harm are worth: faults of one line, planted in the sources, are found in
  * so many runs. docs/testing.md.
  */
 import { assert, describe, it } from "@effect/vitest"

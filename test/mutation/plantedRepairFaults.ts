@@ -28,7 +28,7 @@ export const plantedRepairFaults: ReadonlyArray<PlantedFault> = [
   {
     name: "a node that repairs its log counts in the quorum that names its index",
     breaks: "C26",
-    fromSeed: first,
+    fromSeed: first + 3,
     seedsCount: 20,
     file: "src/Raft/core/Repair.ts",
     find: `(voter) => voter !== peer && repair.acks.has(voter))`,
@@ -48,7 +48,7 @@ export const plantedRepairFaults: ReadonlyArray<PlantedFault> = [
   {
     name: "an index that was named to an earlier repair ends a later one",
     breaks: "C26",
-    fromSeed: first,
+    fromSeed: first + 11,
     seedsCount: 20,
     file: "src/Raft/core/Repair.ts",
     find: `repairing === undefined || repairing.nonce !== message.nonce`,

@@ -1,6 +1,6 @@
 /**
  * Faults of a line or so in the shell of a node, each of which runs under harm (test/Testing/Harm.ts) must find within
- * `seedsCount` seeds. A list, and no more: plantedFaults.test.ts plants them one by one in a copy of the sources.
+ * `seedsCount` seeds. A list, and no more: plantedFaults.test.ts plants them one by one in the sources.
  */
 import type { PlantedFault } from "./plantedFaults.ts"
 

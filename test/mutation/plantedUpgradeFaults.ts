@@ -1,6 +1,6 @@
 /**
  * Faults of a line or so in upgrades, each of which runs of rolling upgrades (test/Testing/UpgradeRun.ts) must find within
- * `seedsCount` seeds. A list, and no more: plantedFaults.test.ts plants them one by one in a copy of the sources.
+ * `seedsCount` seeds. A list, and no more: plantedFaults.test.ts plants them one by one in the sources.
  */
 import type { PlantedFault } from "./plantedFaults.ts"
 
@@ -8,6 +8,7 @@ export const plantedUpgradeFaults: ReadonlyArray<PlantedFault> = [
   {
     name: "a version becomes active without one voter",
     breaks: "activation by all members",
+    fromSeed: 4,
     seedsCount: 10,
     file: "src/Cluster/Activation.ts",
     find: `        return id !== nodeId && !hasVersion
