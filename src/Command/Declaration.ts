@@ -28,7 +28,8 @@ export interface Command<
   out Payload extends ValueSchema,
   out Success extends ValueSchema,
   out Failure extends ErrorClass,
-  out Access extends Rule | undefined = Rule | undefined
+  out Access extends Rule | undefined = Rule | undefined,
+  out IsServed extends boolean = boolean
 > {
   readonly name: Name
   readonly payload: Payload
@@ -36,6 +37,8 @@ export interface Command<
   readonly errors: ReadonlyArray<Failure>
   /** Who may run it; undefined if it has no rule. */
   readonly access: Access
+  /** Whether HTTP knows it. Otherwise only the application's own code runs it. */
+  readonly isServed: IsServed
 }
 
 /** Any command. */
@@ -53,8 +56,11 @@ type OwnFields<E extends ErrorClass> =
     ? unknown
     : { readonly fields: "an error has no field type, status, title, detail or instance: every problem has these" }
 
-/** A name appears unchanged in a path. The machine's own commands begin with a capital. */
-const namePattern = /^[a-z][A-Za-z0-9-]{0,63}$/
+/**
+ * A name appears unchanged in a path. The machine's own commands begin with a capital. Lithair's own have a slash in their
+ * names, so they never clash with an application's, and no path serves them.
+ */
+const namePattern = /^(lithair\/)?[a-z][A-Za-z0-9-]{0,63}$/
 
 /**
  * Declares a command.
@@ -78,7 +84,8 @@ export const make = <
   Payload extends ValueSchema,
   Success extends ValueSchema,
   Failure extends ErrorClass = never,
-  const Access extends Rule | undefined = undefined
+  const Access extends Rule | undefined = undefined,
+  const IsServed extends boolean = true
 >(
   name: Name,
   options: {
@@ -87,8 +94,10 @@ export const make = <
     readonly error?: ReadonlyArray<Failure & OwnFields<Failure>>
     /** Who may run it. The rule holds once the application has `auth`: then a command needs one. */
     readonly access?: Access
+    /** `false`: HTTP does not know the command, and only the application's own code runs it. */
+    readonly http?: IsServed
   }
-): Command<Name, Payload, Success, Failure, Access> => {
+): Command<Name, Payload, Success, Failure, Access, IsServed> => {
   const errors = options.error ?? []
   invariant(
     namePattern.test(name),
@@ -106,10 +115,10 @@ export const make = <
       `Command "${name}", error "${tagOf(error)}": it has a field "${taken}", which every problem has already`
     )
   }
-  const { access, payload, success } = options
+  const { access, http, payload, success } = options
   const [field] = access === undefined ? [] : fieldsOf(access)
   invariant(field === undefined, `Command "${name}": its rule names ${field}, and a command has no record`)
-  return { name, payload, success, errors, access: access as Access }
+  return { name, payload, success, errors, access: access as Access, isServed: (http !== false) as IsServed }
 }
 
 /** The tag of an error. */

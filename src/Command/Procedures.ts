@@ -5,7 +5,7 @@
  */
 import { Cause, Clock, Context, Effect, type Exit, Random, Result, Schema } from "effect"
 import { invariant } from "../Invariant.ts"
-import type { Procedure, Procedures } from "../Machine/Procedure.ts"
+import type { Access, Procedure, Procedures } from "../Machine/Procedure.ts"
 import type { DeclaredError, Rejection } from "../Machine/Rejection.ts"
 import { decoder } from "../Model/Decoder.ts"
 import { errorsOf } from "../Model/FieldError.ts"
@@ -83,7 +83,7 @@ const procedureOf = (command: Any, handle: Handle<Any>, context: Context.Context
     const handled = Effect.suspend(() => heard(handle(decoded.success)))
     const services = context.pipe(
       Context.add(Random.Random, randomOf(access.newId)),
-      Context.add(Clock.Clock, clockAt(access.timeMs)),
+      Context.add(Clock.Clock, clockAt(access)),
       Context.add(Transaction, transaction),
       Context.add(Caller, access.caller)
     )
@@ -123,16 +123,21 @@ const randomOf = (newId: () => string): Random.Random => {
   return { nextIntUnsafe: () => drawn().nextIntUnsafe(), nextDoubleUnsafe: () => drawn().nextDoubleUnsafe() }
 }
 
-/** A clock that stands still at the time of the entry. No effect can sleep on it. */
-const clockAt = (timeMs: number): Clock.Clock => {
+/**
+ * A clock that stands still at the time of the entry. Its monotonic time is the age of the log. No effect can sleep on it.
+ */
+const clockAt = ({ logAgeMs, timeMs }: Pick<Access, "logAgeMs" | "timeMs">): Clock.Clock => {
   const timeNanos = BigInt(timeMs) * 1_000_000n
   return {
     currentTimeMillisUnsafe: () => timeMs,
     currentTimeMillis: Effect.succeed(timeMs),
     currentTimeNanosUnsafe: () => timeNanos,
     currentTimeNanos: Effect.succeed(timeNanos),
-    monotonicTimeNanosUnsafe: () => timeNanos,
-    monotonicTimeNanos: Effect.succeed(timeNanos),
+    monotonicTimeNanosUnsafe: () => nanosOf(logAgeMs),
+    monotonicTimeNanos: Effect.sync(() => nanosOf(logAgeMs)),
     sleep: () => Effect.never
   }
 }
+
+/** The age of a log has parts of milliseconds. */
+const nanosOf = (ms: number): bigint => BigInt(Math.floor(ms)) * 1_000_000n

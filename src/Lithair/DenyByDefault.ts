@@ -13,7 +13,8 @@ export type DenyByDefault<Model, Command, Projection, A> = [A] extends [
         | "with auth, a model says who may use it: give it `access`, or http: false"
       >
       readonly commands?: ReadonlyArray<
-        Exclude<Command, { readonly access: undefined }> | "with auth, a command says who may run it: give it `access`"
+        | Exclude<Command, { readonly access: undefined; readonly isServed: true }>
+        | "with auth, a command says who may run it: give it `access`"
       >
       readonly projections?: ReadonlyArray<
         | Exclude<Projection, { readonly access: undefined; readonly isServed: true }>

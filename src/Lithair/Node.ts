@@ -153,7 +153,7 @@ export const layerOwn = <R = never, C extends AnyCommand = never>(
     Layer.provideMerge(
       Serving.layer({
         models: described,
-        commands,
+        commands: commands.filter(({ isServed }) => isServed),
         projections,
         secret,
         auth,

@@ -20,6 +20,9 @@ interface Declarations {
   readonly auth?: Auth<unknown> | External
 }
 
+/** Nobody but the application's own code runs a command that HTTP does not know. */
+const isServed = ({ isServed }: AnyCommand): boolean => isServed
+
 /** The policy of an application; undefined if it is open, or guards itself. */
 export const policyOf = ({ auth, commands = [], models, projections = [] }: Declarations): Policy | undefined => {
   if (auth === undefined || auth._tag === "External") return undefined
@@ -55,7 +58,7 @@ export const policyOf = ({ auth, commands = [], models, projections = [] }: Decl
   )
   return {
     sets,
-    commands: new Map(commands.map(({ access, name }) => [name, ruled(`Command "${name}"`, access)])),
+    commands: new Map(commands.filter(isServed).map(({ access, name }) => [name, ruled(`Command "${name}"`, access)])),
     projections: new Map(folded.map(({ access, name }) => [name, ruled(`Projection "${name}"`, access)]))
   }
 }

@@ -20,7 +20,7 @@ import { entryBytesMax, entryEventsMax } from "./Transaction.ts"
 /** Owned and changed in place. */
 export interface Overlay {
   readonly tables: Tables.Tables
-  readonly at: Circumstances & { readonly timeMs: number }
+  readonly at: Circumstances & { readonly timeMs: number; readonly logAgeMs: number }
   readonly author: Author
   readonly events: Array<Event>
   /** The change of each event. */

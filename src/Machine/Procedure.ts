@@ -49,6 +49,8 @@ export interface Access {
   readonly as: (caller: Caller) => Access
   /** The time of the entry, in ms since the epoch. It is never before that of an earlier entry. */
   readonly timeMs: number
+  /** The age of the log at the entry, in ms (LogAge.ts). */
+  readonly logAgeMs: number
   readonly newId: () => string
   /** The record, undefined if there is none. */
   readonly get: (model: string, id: string) => Result.Result<EncodedRecord | undefined, Rejection>
@@ -114,6 +116,7 @@ const accessTo = (
     caller: at.caller ?? anonymous,
     as: (caller) => accessAs({ caller, guard: guardOf(at.policy, caller) }),
     timeMs: at.timeMs,
+    logAgeMs: at.logAgeMs,
     newId: at.newId,
     get: (model, id) =>
       step(() =>

@@ -68,7 +68,7 @@ export const promises: Readonly<Record<string, Noticed>> = {
   },
   "the clock is the log's": {
     file: "src/Command/Procedures.ts",
-    find: "Context.add(Clock.Clock, clockAt(access.timeMs)),",
+    find: "Context.add(Clock.Clock, clockAt(access)),",
     replace: "",
     tests: [
       handlers(
