@@ -25,12 +25,22 @@ export class Lifecycle extends Context.Service<
   {
     /** Registers a node until the scope closes. */
     readonly register: (node: Supervised) => Effect.Effect<void, never, Scope.Scope>
+    /** Runs an effect when the program is told to stop, before its nodes drain, until the scope closes. */
+    readonly beforeDrain: (effect: Effect.Effect<void>) => Effect.Effect<void, never, Scope.Scope>
   }
 >()("lithair/Lifecycle") {}
 
 const make = (failed: Deferred.Deferred<never, NodeFailure>) => {
   const nodes = new Set<Supervised>()
+  const earlier = new Set<Effect.Effect<void>>()
   const lifecycle = Lifecycle.of({
+    beforeDrain: (effect) =>
+      Effect.asVoid(
+        Effect.acquireRelease(
+          Effect.sync(() => earlier.add(effect)),
+          () => Effect.sync(() => earlier.delete(effect))
+        )
+      ),
     register: (node) =>
       Effect.gen(function* () {
         // If the program ends by itself, the node drains with its scope. Everything that uses the node is closed by then.
@@ -49,8 +59,10 @@ const make = (failed: Deferred.Deferred<never, NodeFailure>) => {
         )
       })
   })
-  const drainAll = Effect.suspend(() =>
-    Effect.forEach([...nodes], ({ drain }) => drain, { concurrency: "unbounded", discard: true })
+  const all = (effects: Iterable<Effect.Effect<void>>) =>
+    Effect.forEach([...effects], (effect) => effect, { concurrency: "unbounded", discard: true })
+  const drainAll = Effect.suspend(() => all(earlier)).pipe(
+    Effect.andThen(Effect.suspend(() => all(Array.from(nodes, ({ drain }) => drain))))
   )
   return { lifecycle, drainAll }
 }

@@ -114,6 +114,7 @@ export const start = (node: TestNode, surroundings: Surroundings): Effect.Effect
     // do not fit its records, or the test made its disk fail.
     const ended = Effect.suspend(() => (node.running?.scope === scope ? crash([node], surroundings) : Effect.void))
     const lifecycle = Lifecycle.of({
+      beforeDrain: () => Effect.void,
       register: ({ stopped }) =>
         stopped.pipe(
           Effect.catchIf(
