@@ -53,6 +53,7 @@ const slow = [
   "test/Cluster/forming.test.ts",
   "test/Cluster/keys.test.ts",
   "test/Cluster/member.test.ts",
+  "test/EffectCluster/entities.test.ts",
   "test/EventStore/crash.test.ts",
   "test/EventStore/history.test.ts",
   "test/EventStore/logWalk.test.ts",

@@ -31,6 +31,7 @@ const rooms = [
   "Http",
   "Client",
   "Lithair",
+  "EffectCluster",
   "Testing",
   "Node",
   "Cli"
@@ -285,12 +286,13 @@ describe("tidy", () => {
     }
   })
 
-  it("the package's entry points are the index, each of its namespaces, the node, and what only tests need", () => {
+  it("the package's entry points are the index, each of its namespaces, the node, Effect Cluster, and what only tests need", () => {
     const { exports } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"))
     const index = sources.find(({ name }) => name === "index.ts")?.text ?? ""
     const namespaces = [...index.matchAll(/^export \* as (\w+)/gm)].map(([, name]) => `./src/${name}.ts`)
     const entries = Object.values(exports).filter((path) => path !== "./package.json")
-    const apart = ["./src/index.ts", "./src/node.ts", "./src/Testing.ts"]
+    // The index loads none of Effect's cluster modules.
+    const apart = ["./src/Cluster.ts", "./src/index.ts", "./src/node.ts", "./src/Testing.ts"]
     assert.deepStrictEqual(entries.toSorted(), [...apart, ...namespaces].toSorted())
     const misspelt = Object.keys(exports).filter((name) => name !== name.toLowerCase())
     assert.deepStrictEqual(misspelt, [])
