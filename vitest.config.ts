@@ -9,6 +9,7 @@ import { availableParallelism, tmpdir } from "node:os"
 import { join } from "node:path"
 import { configDefaults, defineConfig } from "vitest/config"
 import { BaseSequencer, type TestSpecification } from "vitest/node"
+import { hasPostgres } from "./test/support/Postgres.ts"
 
 /** A disk of its own takes the right to mount one; elsewhere files that refuse stand for it (diskSpace.test.ts). */
 const needsMount = "test/processes/storage.test.ts"
@@ -25,15 +26,20 @@ const mayMount = (): boolean => {
 const needsChromium = ["test/processes/live.test.ts", "test/processes/signIn.test.ts"]
 const hasChromium = (): boolean => spawnSync("chromium", ["--version"]).status === 0
 
+/** Rows in a database of another server. */
+const needsPostgres = "test/processes/sql.test.ts"
+
 const withoutMount = mayMount() ? [] : [needsMount]
 const withoutChromium = hasChromium() ? [] : needsChromium
+const withoutPostgres = hasPostgres() ? [] : [needsPostgres]
 /** Node alone collects garbage on demand, and lets a test watch the sockets of its server. */
 const needsNode = "test/attacks/slow.test.ts"
 const isNode = !("Bun" in globalThis) && !("Deno" in globalThis)
 
-const leftOut = [...withoutMount, ...withoutChromium, ...(isNode ? [] : [needsNode])]
+const leftOut = [...withoutMount, ...withoutChromium, ...withoutPostgres, ...(isNode ? [] : [needsNode])]
 if (withoutMount.length > 0) console.log(`Left out, since no disk may be mounted here: ${needsMount}`)
 if (withoutChromium.length > 0) console.log(`Left out, since there is no Chromium here: ${needsChromium.join(", ")}`)
+if (withoutPostgres.length > 0) console.log(`Left out, since there is no PostgreSQL here: ${needsPostgres}`)
 
 /** A project of its own, which finds no `lithair` here: test/package installs the package into a copy of it. */
 const starter = "examples/starter/**"
@@ -141,6 +147,7 @@ const longest = [
   "test/mutation/plantedFaults.test.ts",
   "test/mutation/consensusRows.test.ts",
   "test/package/tarball.test.ts",
+  "test/processes/sql.test.ts",
   "test/processes/raw.test.ts",
   "test/processes/nemesis.test.ts",
   "test/processes/catchup.test.ts",

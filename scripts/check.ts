@@ -5,14 +5,15 @@
 import { alone, inside, portable, processes, timed } from "./nodeTests.ts"
 import { binary, runAll, tests } from "./Parts.ts"
 
-/** `npm test` runs a fifth of them (test/Testing/simulator.test.ts). */
+/** `npm test` runs a fifth of the seeds (test/Testing/simulator.test.ts), and a tenth of the kills (test/processes/sql.test.ts). */
 const env = { LITHAIR_TEST_SEEDS: "500" }
+const kills = { LITHAIR_TEST_KILLS: "100" }
 
 await runAll([
   { name: "format and lint", command: [binary("biome"), "check", "--error-on-warnings", "."] },
   { name: "types", command: [binary("tsc"), "--noEmit"] },
   { name: "examples in docs", command: [binary("node"), "scripts/docExamples.ts"] },
-  tests(processes),
+  tests({ ...processes, env: kills }),
   tests({ ...inside, env }),
   // One file at a time on a machine that does nothing else.
   tests({ ...timed, projects: [...timed.projects, ...alone.projects], flags: ["--no-file-parallelism"] }),

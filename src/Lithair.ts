@@ -2,7 +2,14 @@
 export { type Checked, check } from "./Lithair/check.ts"
 export { layerHost, layerMemory, type NodePlace } from "./Lithair/Host.ts"
 export { Lifecycle, launch, layerTest, type NodeFailure, type Supervised, supervise } from "./Lithair/Lifecycle.ts"
-export { type Application, layer, type NeededBy, type NodeServices, type OpeningFailure } from "./Lithair/Node.ts"
+export {
+  type AnyProjection,
+  type Application,
+  layer,
+  type NeededBy,
+  type NodeServices,
+  type OpeningFailure
+} from "./Lithair/Node.ts"
 export type { PeerTls } from "./Lithair/PeerTls.ts"
 export {
   BadEdge,

@@ -79,6 +79,12 @@ export const problemDefinitions = {
     title: "Action on a reaction refused",
     members: { ...certainlyNotDone, reason: Schema.String }
   }),
+  // The projection into SQL is elsewhere, or has no room for another parked event.
+  "projection-refused": define({
+    status: 409,
+    title: "Action on a projection refused",
+    members: { ...certainlyNotDone, reason: Schema.String }
+  }),
   // A follower of changes asks for some that this cluster does not have, or not any more.
   "changes-gone": define({
     status: 410,

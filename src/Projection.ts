@@ -16,5 +16,6 @@ export {
   SqliteUnavailable
 } from "./Projection/Failure.ts"
 export { type Projection, type Projections, type QueryOptions, query } from "./Projection/Projections.ts"
+export { type Migrations, type Sql, type SqlNeeds, type SqlOptions, sql } from "./Projection/Sql.ts"
 export { type Sqlite, type SqliteOptions, sqlite } from "./Projection/Sqlite.ts"
 export type { Row, SqlValue, Statement } from "./Projection/SqliteProtocol.ts"

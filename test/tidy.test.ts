@@ -28,6 +28,7 @@ const rooms = [
   "Live",
   "Projection",
   "Reaction",
+  "Sql",
   "Http",
   "Client",
   "Lithair",
@@ -314,6 +315,16 @@ describe("tidy", () => {
       edge.map(({ name }) => name),
       ["cli.ts", "node.ts"]
     )
+  })
+
+  it("one file loads Effect's SQL modules, and nothing loads that file with the library", () => {
+    const loading = sources.filter(({ text }) => loadedBy(text).some((from) => from.startsWith("effect/sql")))
+    assert.deepStrictEqual(
+      loading.map(({ name }) => name),
+      ["Sql/open.ts"]
+    )
+    for (const entry of ["index.ts", "node.ts", "Testing.ts"]) assert.notInclude(closureOf(entry), "Sql/open.ts", entry)
+    assert.include(closureOf("index.ts"), "Sql/lead.ts", "what is loaded is found")
   })
 
   it("declarations and the client, which browsers need, load nothing of a runtime", () => {

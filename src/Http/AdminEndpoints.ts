@@ -20,8 +20,10 @@ import { Erasure, Erasures, erasurePath, erasuresPath, ToErase } from "./Erasure
 import { keyPath, keysPath } from "./KeyRoutes.ts"
 import { bodyProblems, problems, readHeaderSchemas, readParameterSchemas } from "./ModelEndpoints.ts"
 import { Count, MembersTag } from "./Patterns.ts"
-import { reactionPath, reactionsPath, ShownReaction, Steering } from "./ReactionRoutes.ts"
+import { reactionPath, reactionsPath, ShownReaction } from "./ReactionRoutes.ts"
 import { positionHeaderSchemas } from "./ResponseHeaders.ts"
+import { ShownSqlProjection, sqlProjectionPath, sqlProjectionsPath } from "./SqlProjectionRoutes.ts"
+import { Steering } from "./Steering.ts"
 
 const nodeStatus = Schema.Struct({
   clusterId: Schema.NullOr(Schema.String),
@@ -58,6 +60,24 @@ const nodeStatus = Schema.Struct({
 }).annotate({ identifier: "lithair.ClusterStatus" })
 
 const reactions = Schema.Struct({ items: Schema.Array(ShownReaction) }).annotate({ identifier: "lithair.Reactions" })
+
+const sqlProjections = Schema.Struct({ items: Schema.Array(ShownSqlProjection) }).annotate({
+  identifier: "lithair.SqlProjections"
+})
+
+const steeringProblems = problems([
+  "invalid-request",
+  "not-found",
+  "no-quorum",
+  "overloaded",
+  "draining",
+  "starting",
+  "removed",
+  "upgrade-required",
+  "storage-full",
+  "unknown-outcome",
+  ...bodyProblems
+])
 
 const modelVersions = Schema.Struct({
   /** The newest format of the log that this node's release knows, and the active one; null before the first entry. */
@@ -141,21 +161,20 @@ export const adminGroup = HttpApiGroup.make("_admin")
       },
       payload: Steering,
       success: positioned(ShownReaction),
-      error: problems([
-        "invalid-request",
-        "not-found",
-        "reaction-refused",
-        "no-quorum",
-        "overloaded",
-        "draining",
-        "starting",
-        "removed",
-        "upgrade-required",
-        "storage-full",
-        "unknown-outcome",
-        ...bodyProblems
-      ])
+      error: [...steeringProblems, ...problems(["reaction-refused"])]
     }).annotateMerge(said("Skip, park or retry an event whose effect fails", who)),
+    HttpApiEndpoint.get("sqlProjections", sqlProjectionsPath, {
+      success: positioned(sqlProjections),
+      error: problems(["invalid-request", "overloaded", "removed"])
+    }).annotateMerge(said("How far each projection into SQL is, as the leader knows it")),
+    HttpApiEndpoint.post("steerSqlProjection", sqlProjectionPath, {
+      params: {
+        projection: Schema.String.annotate({ description: "The name of a projection into SQL" })
+      },
+      payload: Steering,
+      success: positioned(ShownSqlProjection),
+      error: [...steeringProblems, ...problems(["projection-refused"])]
+    }).annotateMerge(said("Skip, park or retry an event that the database refuses", who)),
     HttpApiEndpoint.get("backup", backupPath, {
       query: {
         after: Schema.optionalKey(

@@ -12,7 +12,9 @@ import type { DiskUsage } from "../EventStore/DiskUsage.ts"
 import type { LiveQueries } from "../Live/LiveQueries.ts"
 import { keyUsage } from "../Machine/KeyUsage.ts"
 import type { Projections } from "../Projection/Projections.ts"
+import type { LedStatus } from "../Reaction/Led.ts"
 import type { Reactions } from "../Reaction/Reactions.ts"
+import type { SqlProjections } from "../Sql/SqlProjections.ts"
 import { type Admission, requestsMaxCount } from "./Admission.ts"
 import type { Answers } from "./Answers.ts"
 import { type Audit, labelsOf } from "./Audit.ts"
@@ -69,26 +71,49 @@ const projectionMetrics = (projections: Projections["Service"]): Families => {
   ]
 }
 
-/** Only the leader runs reactions: another node does not know how far they are. */
-const reactionMetrics = (reactions: Reactions["Service"], isLeader: boolean, nowMs: number): Families => {
-  const all = isLeader ? reactions.status() : []
-  const ofAll = (value: (reaction: (typeof all)[number]) => number) =>
-    all.map((each) => ({ labels: { reaction: each.name }, value: value(each) }))
+/** Only the leader runs reactions and projections into SQL: another node does not know how far they are. */
+const ledMetrics = (
+  { reactions, intoSql }: { readonly reactions: Reactions["Service"]; readonly intoSql: SqlProjections["Service"] },
+  isLeader: boolean,
+  nowMs: number
+): Families => {
+  const ages = ({ oldestEventMs }: LedStatus) =>
+    oldestEventMs === undefined ? 0 : Math.max(0, nowMs - oldestEventMs) / 1000
+  const of =
+    (label: "reaction" | "projection", all: ReadonlyArray<LedStatus>) => (value: (each: LedStatus) => number) =>
+      (isLeader ? all : []).map((each) => ({ labels: { [label]: each.name }, value: value(each) }))
+  const ofReactions = of("reaction", reactions.status())
+  const ofSql = of("projection", intoSql.status())
   return [
     gauges(
       "lithair_reaction_lag_entries",
       "On the leader: entries that it has applied and a reaction has not reached.",
-      ofAll(({ lagCount }) => lagCount)
+      ofReactions(({ lagCount }) => lagCount)
     ),
     gauges(
       "lithair_reaction_failing",
       "On the leader: 1 if a reaction has stopped or is retrying an event.",
-      ofAll(({ failure }) => flag(failure !== undefined))
+      ofReactions(({ failure }) => flag(failure !== undefined))
     ),
     gauges(
       "lithair_reaction_oldest_event_age_seconds",
       "On the leader: how long ago the oldest event was committed that a reaction has not done; 0 if it has done all.",
-      ofAll(({ oldestEventMs }) => (oldestEventMs === undefined ? 0 : Math.max(0, nowMs - oldestEventMs) / 1000))
+      ofReactions(ages)
+    ),
+    gauges(
+      "lithair_sql_projection_lag_entries",
+      "On the leader: entries that it has applied and the rows of a projection into SQL do not reflect.",
+      ofSql(({ lagCount }) => lagCount)
+    ),
+    gauges(
+      "lithair_sql_projection_failing",
+      "On the leader: 1 if a projection into SQL has stopped, is retrying an event, or its database does not answer.",
+      ofSql(({ failure }) => flag(failure !== undefined))
+    ),
+    gauges(
+      "lithair_sql_projection_oldest_event_age_seconds",
+      "On the leader: how long ago the oldest event was committed that waits for the database; 0 if none does.",
+      ofSql(ages)
     )
   ]
 }
@@ -188,6 +213,7 @@ export const metricsRoutes = (
     readonly member: Member["Service"]
     readonly projections: Projections["Service"]
     readonly reactions: Reactions["Service"]
+    readonly intoSql: SqlProjections["Service"]
     readonly streams: EventStreams
     readonly live: LiveQueries["Service"]
     readonly backups: Backups["Service"]
@@ -198,7 +224,7 @@ export const metricsRoutes = (
     viewing(
       "/metrics",
       Effect.gen(function* () {
-        const { live, member, projections, reactions, streams } = node
+        const { live, member, projections, streams } = node
         const { bytes, queriesCount } = live.status()
         const nowMs = yield* Clock.currentTimeMillis
         const families = [
@@ -206,7 +232,7 @@ export const metricsRoutes = (
           ...commandMetrics(member),
           ...stateMetrics(member),
           ...projectionMetrics(projections),
-          ...reactionMetrics(reactions, member.leader() === member.self.nodeId, nowMs),
+          ...ledMetrics(node, member.leader() === member.self.nodeId, nowMs),
           ...queueMetrics(member, admission),
           ...answerMetrics(answers, admission, audit),
           ...roomMetrics(yield* member.diskUsage),

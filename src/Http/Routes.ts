@@ -21,6 +21,7 @@ import { Commands } from "../Repository/Commands.ts"
 import * as Freshness from "../Repository/Freshness.ts"
 import * as Operations from "../Repository/Operations.ts"
 import { Records } from "../Repository/Records.ts"
+import { SqlProjections } from "../Sql/SqlProjections.ts"
 import type { Known } from "./AdminAccess.ts"
 import { adminRoutes } from "./AdminRoutes.ts"
 import { AdminToken } from "./AdminToken.ts"
@@ -50,6 +51,7 @@ import { mayReadOf, projectionRoutes } from "./ProjectionRoutes.ts"
 import { reactionRoutes } from "./ReactionRoutes.ts"
 import { checkPrefix } from "./Routing.ts"
 import { Serving } from "./Serving.ts"
+import { sqlProjectionRoutes } from "./SqlProjectionRoutes.ts"
 import { transactionRoutes } from "./TransactionRoutes.ts"
 
 /** The services that the derived API reads and writes. */
@@ -75,6 +77,7 @@ export type OperatorServices =
   | Reactions
   | Records
   | Serving
+  | SqlProjections
 
 const valueOf = (secret: Redacted.Redacted | undefined): string | undefined =>
   secret === undefined ? undefined : Redacted.value(secret)
@@ -176,6 +179,7 @@ export const layerAdmin: Layer.Layer<never, NotForClients | OpenToOthers, HttpRo
     Effect.gen(function* () {
       const member = yield* Member
       const reactions = yield* Reactions
+      const intoSql = yield* SqlProjections
       const serving = yield* Serving
       yield* checkForOperators("layerAdmin")
       const isClosed = (yield* AdminToken) !== undefined
@@ -189,6 +193,7 @@ export const layerAdmin: Layer.Layer<never, NotForClients | OpenToOthers, HttpRo
           live: yield* LiveQueries,
           member,
           projections: yield* Projections,
+          intoSql,
           reactions,
           streams: serving.streams
         },
@@ -204,6 +209,7 @@ export const layerAdmin: Layer.Layer<never, NotForClients | OpenToOthers, HttpRo
           ...digestRoutes(member),
           ...erasureRoutes(member, descriptors),
           ...reactionRoutes(reactions),
+          ...sqlProjectionRoutes(intoSql),
           ...keyRoutes({ member, records: yield* Records })
         ]),
         owned: ["/_admin"],

@@ -29,14 +29,14 @@ export const checkPrefix = (prefix = ""): void =>
   )
 
 /**
- * The pattern of a route's paths. `:id` stands for a UUID, `:textId` for another id, `:member`, `:reaction` and `:model`
+ * The pattern of a route's paths. `:id` stands for a UUID, `:textId` for another id, `:member`, `:reaction`, `:projection` and `:model`
  * for a name, `:record` for the id of a record of any model, `:key` for a key.
  */
 export const exactly = (route: string): RegExp => {
-  const parts = route.split(/(:id|:textId|:member|:reaction|:model|:record|:key)/).map((part) => {
+  const parts = route.split(/(:id|:textId|:member|:reaction|:projection|:model|:record|:key)/).map((part) => {
     if (part === ":id") return uuid.source.slice(1, -1).replaceAll("a-f", "a-fA-F")
     if (part === ":textId") return textId.source.slice(1, -1)
-    return [":member", ":reaction", ":model", ":record", ":key"].includes(part)
+    return [":member", ":reaction", ":projection", ":model", ":record", ":key"].includes(part)
       ? "[^/]+"
       : part.replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&")
   })

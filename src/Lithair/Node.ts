@@ -27,6 +27,7 @@ import { type Dropped, split } from "../Model/Dropped.ts"
 import type { SqliteUnavailable } from "../Projection/Failure.ts"
 import * as NodeProjections from "../Projection/NodeProjections.ts"
 import type { Projection, Projections } from "../Projection/Projections.ts"
+import type { Sql, SqlNeeds } from "../Projection/Sql.ts"
 import type { RaftConfig } from "../Raft/core/RaftConfig.ts"
 import type { Self, Transport } from "../Raft/peers/Transport.ts"
 import type { Reaction } from "../Reaction/Definition.ts"
@@ -36,24 +37,28 @@ import { descriptor as apiKeys } from "../Repository/ApiKeys.ts"
 import * as Commands from "../Repository/Commands.ts"
 import { upgradeLocal } from "../Repository/LocalUpgrade.ts"
 import * as Records from "../Repository/Records.ts"
+import * as SqlProjections from "../Sql/SqlProjections.ts"
 import type { DenyByDefault } from "./DenyByDefault.ts"
 import { Lifecycle } from "./Lifecycle.ts"
 import { Place } from "./Place.ts"
 import { policyOf } from "./Policy.ts"
+
+/** Any projection: one that every node folds, or one that the leader writes into a SQL database. */
+export type AnyProjection = Projection | Sql<unknown>
 
 /** An application: the declarations and bounds that all nodes of a cluster share. */
 export interface Application<
   R = never,
   C extends AnyCommand = never,
   M extends Described | Dropped = Described | Dropped,
-  P extends Projection = Projection,
+  P extends AnyProjection = Projection,
   A extends Auth<Repository> | External | undefined = Auth<Repository> | External
 > {
   /** The models, and those that have ended: see {@link dropped}. */
   readonly models: ReadonlyArray<M>
   /** Declared commands. The node needs their handlers. */
   readonly commands?: ReadonlyArray<C>
-  /** Read models. Every node folds them. */
+  /** Read models. Every node folds them; those into SQL the leader writes, by the `SqlClient` that the node is given. */
   readonly projections?: ReadonlyArray<P>
   /**
    * Who may ask, and how they show who they are. Then every model, command and projection needs `access` or
@@ -81,6 +86,9 @@ export interface Application<
   readonly raft?: Partial<RaftConfig>
 }
 
+/** An application whose types are forgotten: a node of it takes any projection. */
+export type Erased<R, C extends AnyCommand> = Application<R, C, Described | Dropped, AnyProjection>
+
 /** The services that a node provides to programs and route handlers. */
 export type NodeServices =
   | Repository
@@ -91,6 +99,7 @@ export type NodeServices =
   | Commands.Commands
   | Projections
   | Reactions.Reactions
+  | SqlProjections.SqlProjections
   | Backups.Backups
   | Member.Member
   | LocalNode.LocalNode
@@ -99,7 +108,7 @@ export type NodeServices =
 
 /**
  * The services that a node needs beside place, storage and transport: handlers of its commands, and services of its
- * reactions.
+ * reactions and of its projections into SQL.
  */
 export type NeededBy<R, C extends AnyCommand> = Exclude<R, NodeServices> | HandlerOf<C>
 
@@ -114,10 +123,21 @@ export type Own = Pick<Member.MemberOptions, "self" | "join" | "newId"> & {
 
 /** Provides the services of a node with this identity. */
 export const layerOwn = <R = never, C extends AnyCommand = never>(
-  application: Application<R, C>,
+  application: Erased<R, C>,
   { insecureOpen, secret, ...own }: Own
 ): Layer.Layer<NodeServices, OpeningFailure, Directory | Transport | Lifecycle | NeededBy<R, C>> => {
-  const { auth, commands = [], models: declared, projections = [], raft = {}, reactions = [], retention } = application
+  const {
+    auth,
+    commands = [],
+    models: declared,
+    projections: all = [],
+    raft = {},
+    reactions = [],
+    retention
+  } = application
+  const projections = all.filter((each): each is Projection => each._tag !== "Sql")
+  // The compiler has seen to their services where it knew the application (SqlNeeds).
+  const intoSql = all.filter((each): each is Sql<R> => each._tag === "Sql")
   const { dropped, models: described } = split(declared)
   const models = described.map(describe)
   checkTogether(models)
@@ -146,7 +166,7 @@ export const layerOwn = <R = never, C extends AnyCommand = never>(
     })
   )
   return Layer.mergeAll(layerSupervised, layerUpgrade).pipe(
-    Layer.provideMerge(Reactions.layer(reactions)),
+    Layer.provideMerge(Layer.merge(Reactions.layer(reactions), SqlProjections.layer(intoSql))),
     Layer.provideMerge(Authentication.layer(auth)),
     Layer.provideMerge(NearRepository.layer),
     Layer.provideMerge(Backups.layer),
@@ -172,15 +192,16 @@ export const layerOwn = <R = never, C extends AnyCommand = never>(
   ) as Layer.Layer<NodeServices, OpeningFailure, Directory | Transport | Lifecycle | NeededBy<R, C>>
 }
 
-/** Reactions record their positions while the member still takes commands; then the member drains. */
+/** Reactions, and projections into SQL, record their positions while the member still takes commands; then the member drains. */
 const layerSupervised = Layer.effectDiscard(
   Effect.gen(function* () {
     const member = yield* Member.Member
     const reactions = yield* Reactions.Reactions
+    const intoSql = yield* SqlProjections.SqlProjections
     const local = yield* LocalNode.LocalNode
     const stops = Effect.logInfo("This node stops: it ends the requests under way, and hands leadership over")
     const stopped = Effect.logInfo("This node has no more requests under way, and ends")
-    const rests = Effect.andThen(reactions.rest, member.drain)
+    const rests = Effect.andThen(Effect.all([reactions.rest, intoSql.rest], { concurrency: "unbounded" }), member.drain)
     const drain = yield* Effect.cached(stops.pipe(Effect.andThen(rests), Effect.andThen(stopped)))
     yield* (yield* Lifecycle).register({ drain, stopped: Effect.raceFirst(member.stopped, local.stopped) })
   })
@@ -223,16 +244,19 @@ export const layer = <
   R = never,
   C extends AnyCommand = never,
   M extends Described | Dropped = Described | Dropped,
-  P extends Projection = never,
+  P extends AnyProjection = never,
   A extends Auth<Repository> | External | undefined = undefined
 >(
   application: Application<R, C, M, P, A> & DenyByDefault<M, C, P, A>
-): Layer.Layer<NodeServices, OpeningFailure, Place | Directory | Transport | Lifecycle | NeededBy<R, C>> =>
-  layerErased(application as Application<R, C>)
+): Layer.Layer<
+  NodeServices,
+  OpeningFailure,
+  Place | Directory | Transport | Lifecycle | NeededBy<R | SqlNeeds<P>, C>
+> => layerErased(application as Erased<R | SqlNeeds<P>, C>)
 
 /** The same for an application whose declarations the compiler cannot tell apart: the node refuses them at start. */
 export const layerErased = <R, C extends AnyCommand>(
-  application: Application<R, C>
+  application: Erased<R, C>
 ): Layer.Layer<NodeServices, OpeningFailure, Place | Directory | Transport | Lifecycle | NeededBy<R, C>> => {
   checkTogether(split(application.models).models.map(describe))
   policyOf(application)

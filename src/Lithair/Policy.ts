@@ -11,12 +11,13 @@ import { type Described, describe } from "../Model/Class.ts"
 import type { Descriptor } from "../Model/Descriptor.ts"
 import { type Dropped, split } from "../Model/Dropped.ts"
 import type { Projection } from "../Projection/Projections.ts"
+import type { Sql } from "../Projection/Sql.ts"
 
 /** The declarations that rules belong to. */
 interface Declarations {
   readonly models: ReadonlyArray<Described | Dropped>
   readonly commands?: ReadonlyArray<AnyCommand>
-  readonly projections?: ReadonlyArray<Projection>
+  readonly projections?: ReadonlyArray<Projection | Sql<unknown>>
   readonly auth?: Auth<unknown> | External
 }
 
@@ -54,7 +55,7 @@ export const policyOf = ({ auth, commands = [], models, projections = [] }: Decl
     )
   }
   const folded = projections.flatMap((projection) =>
-    projection._tag === "Sqlite" || !projection.isServed ? [] : [projection]
+    projection._tag === "Sqlite" || projection._tag === "Sql" || !projection.isServed ? [] : [projection]
   )
   return {
     sets,

@@ -11,12 +11,20 @@ import { layerOperators } from "../Http/Operators.ts"
 import * as Routes from "../Http/Routes.ts"
 import type { Described } from "../Model/Class.ts"
 import type { Dropped } from "../Model/Dropped.ts"
-import type { Projection } from "../Projection/Projections.ts"
+import type { SqlNeeds } from "../Projection/Sql.ts"
 import type { PeerListener, Unprotected } from "../Raft/peers/PeerListener.ts"
 import type { Transport } from "../Raft/peers/Transport.ts"
 import type { DenyByDefault } from "./DenyByDefault.ts"
 import type { Lifecycle } from "./Lifecycle.ts"
-import { type Application, layerErased, type NeededBy, type NodeServices, type OpeningFailure } from "./Node.ts"
+import {
+  type AnyProjection,
+  type Application,
+  type Erased,
+  layerErased,
+  type NeededBy,
+  type NodeServices,
+  type OpeningFailure
+} from "./Node.ts"
 import type { Place } from "./Place.ts"
 
 /**
@@ -59,15 +67,15 @@ export const layerHttp = <
   R = never,
   C extends AnyCommand = never,
   M extends Described | Dropped = Described | Dropped,
-  P extends Projection = never,
+  P extends AnyProjection = never,
   A extends Auth<Repository> | External | undefined = undefined
 >(
   application: Application<R, C, M, P, A> & DenyByDefault<M, C, P, A>
 ): Layer.Layer<
   NodeServices,
   OpeningFailure | Unprotected | OpenToOthers | NotForClients,
-  Place | Directory | Transport | PeerListener | Lifecycle | HttpServer.HttpServer | NeededBy<R, C>
+  Place | Directory | Transport | PeerListener | Lifecycle | HttpServer.HttpServer | NeededBy<R | SqlNeeds<P>, C>
 > =>
   HttpRouter.serve(layerRoutes(), { disableLogger: true, disableListenLog: true }).pipe(
-    Layer.provideMerge(layerErased(application as Application<R, C>))
+    Layer.provideMerge(layerErased(application as Erased<R | SqlNeeds<P>, C>))
   )

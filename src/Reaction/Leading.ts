@@ -3,28 +3,15 @@
  * until its effect succeeds or an operator takes it away (Steering.ts). Records the position now and then; two leaders
  * cannot overwrite each other's.
  */
-import { Cause, Clock, Data, Effect, Result, Schedule } from "effect"
-import { system } from "../Access/Caller.ts"
-import type { Member } from "../Cluster/Member.ts"
+import { type Cause, Clock, Data, Effect, Result } from "effect"
 import type { LogCorrupt, LogFailed } from "../EventStore/LogStore.ts"
-import { invariant } from "../Invariant.ts"
-import { sentBy } from "../Machine/Command.ts"
 import { isHistoryWhole } from "../Machine/Restored.ts"
 import { type Event, eventId } from "../Projection/Event.ts"
 import { monotonicMs } from "../Raft/node/MonotonicTime.ts"
-import type * as StateLines from "../Raft/node/StateLines.ts"
 import type { Reaction } from "./Definition.ts"
-import {
-  behind,
-  type EventAt,
-  isSameEvent,
-  later,
-  type Parked,
-  type Position,
-  recordedIn,
-  recording,
-  versionIn
-} from "./Position.ts"
+import { type Leader, metOf, type Watcher } from "./Led.ts"
+import { behind, isAfter, isSameEvent, later, type Parked, type Position } from "./Position.ts"
+import * as Record from "./Record.ts"
 
 /** The most events that may be run and not recorded, including the current one. The next leader runs these again. */
 export const unrecordedMaxCount = 64
@@ -34,12 +21,8 @@ const recordAfterMs = 200
 const passedMaxCount = 10_000
 /** The most payload to read at once. */
 const pageMaxBytes = 128 * 1024
-/** The pause after the cluster did not take a position. */
-const retryMs = 100
 /** How long a stopping reaction may take to record its position. */
 const lastRecordMs = 500
-/** The most characters of an event's failure in the status. The node's log has all of it. */
-const metMaxLength = 500
 /** The pauses between attempts at one event: the first, and the longest. */
 const backoffMinMs = 100
 const backoffMaxMs = 30_000
@@ -53,88 +36,49 @@ export class ReactionFailed extends Data.TaggedError("ReactionFailed")<{
   readonly message: string
 }> {}
 
-const isAfter = ({ index, ordinal }: EventAt, done: Position): boolean =>
-  index > done.index + 1 || (index === done.index + 1 && ordinal >= done.count)
-
-/** The parts of the member that reactions need. */
-export type Reactive = Pick<Member["Service"], "feed" | "leader" | "self" | "readIndex" | "submit" | "tables">
-
-/** Receives the progress of a reaction. */
-export interface Watcher {
-  /** Called at every step. */
-  readonly at: (position: Position) => void
-  /** Called with the failure of an event that is retried, and with undefined once the event is done. */
-  readonly failing: (met: string | undefined) => void
-  /** Says in the node's log that events fail, and that they are done again. */
-  readonly said: StateLines.StateLines<"failing" | "done">
-  /** Called with the time of an event before it is run, and with undefined once no event is known to wait. */
-  readonly running: (timeMs: number | undefined) => void
-}
-
-/** Describes the failure of an effect by its name and message, for operators. */
-const metOf = (cause: Cause.Cause<unknown>): string =>
-  Cause.prettyErrors(cause)
-    .map(({ message, name }) => [name, message].filter((part) => part !== "" && part !== "Error").join(": "))
-    .join("; ")
-    .slice(0, metMaxLength)
-
 /** Runs a reaction until it is interrupted. Interrupt it as soon as this node is no longer the leader. */
 export const lead = Effect.fnUntraced(function* <R>(
   reaction: Reaction<R>,
-  member: Reactive,
+  member: Leader,
   { at, failing, running, said }: Watcher
 ): Effect.fn.Return<never, ReactionFailed | LogFailed | LogCorrupt, R> {
   const { feed } = member
   const { name } = reaction
-  const known = Effect.map(member.readIndex, (index) => ({ index, recorded: recordedIn(member.tables, name) })).pipe(
-    Effect.retry(Schedule.spaced(retryMs)),
-    Effect.orDie
-  )
-  const first = yield* known
-  let recorded = first.recorded
-  let done: Position = recorded.position ?? { index: reaction.startAt === "now" ? first.index : 0, count: 0 }
+  let done: Position = { index: 0, count: 0 }
+  const record = yield* Record.keep(name, member, ({ position }) => {
+    // Then those events are done too.
+    if (position !== undefined) step(later(done, position))
+  })
+  const { isSteered, recorded, resync, steered } = record
+  done = recorded().position ?? { index: reaction.startAt === "now" ? record.firstIndex : 0, count: 0 }
   /** The entry behind which a restore or a recovery began the log without its history. 0 if none did. */
   const { restored } = member.tables
   const base = restored === undefined || isHistoryWhole(restored) ? 0 : restored.versionFloor
   const isBelowBase = done.index < base
   /** The event that failed last, until it is done. */
-  let stumbled = isBelowBase ? undefined : recorded.stumbled
+  let stumbled = isBelowBase ? undefined : recorded().stumbled
   let unrecordedCount = 0
   let dueMs = 0
-  const step = (position: Position) => {
+  function step(position: Position): void {
     done = position
     at(position)
   }
 
-  /** Another leader may have recorded more, or an operator. Then those events are done too. */
-  const resync = Effect.gen(function* () {
-    recorded = (yield* known).recorded
-    if (recorded.position !== undefined) step(later(done, recorded.position))
-  })
   /** An operator, or another leader, may have taken the event away since it failed here. */
   const stumbledStill = () => (stumbled !== undefined && isAfter(stumbled, done) ? stumbled : undefined)
-  const recordOnce = Effect.fnUntraced(function* (parkedAfter: typeof same) {
-    const position = done
-    const next = { ...recorded, stumbled: stumbledStill(), parked: parkedAfter(recorded.parked) }
-    const { result } = yield* member.submit(sentBy(system, recording(name, position, next), false))
-    if (result._tag === "Rejected") return yield* Effect.fail(result.rejection)
-    const [put] = result.answer.operations
-    invariant(put !== undefined, "a position was recorded without an answer")
-    recorded = { ...next, position, version: put.version }
+  const next = (parkedAfter: typeof same) => () => ({
+    position: done,
+    stumbled: stumbledStill(),
+    parked: parkedAfter(recorded().parked)
+  })
+  const isRecorded = Effect.sync(() => {
     unrecordedCount = 0
   })
-  const record = (parkedAfter: typeof same = same) =>
-    Effect.suspend(() => recordOnce(parkedAfter)).pipe(
-      Effect.tapError(() => resync),
-      Effect.retry(Schedule.spaced(retryMs)),
-      Effect.orDie
-    )
+  const recordNow = (parkedAfter: typeof same = same) => Effect.andThen(record.record(next(parkedAfter)), isRecorded)
   /** Records the position, so that the new leader runs fewer events again. */
-  const recordAtLast = Effect.suspend(() => (unrecordedCount === 0 ? Effect.void : recordOnce(same))).pipe(
-    Effect.interruptible,
-    Effect.timeout(lastRecordMs),
-    Effect.ignore
-  )
+  const recordAtLast = Effect.suspend(() =>
+    unrecordedCount === 0 ? Effect.void : record.recordOnce(next(same)())
+  ).pipe(Effect.interruptible, Effect.timeout(lastRecordMs), Effect.ignore)
 
   /** The failure of an effect, if it fails. An interruption that this sees comes from the effect, and counts as one. */
   const failureOf = (event: Event) =>
@@ -149,18 +93,13 @@ export const lead = Effect.fnUntraced(function* <R>(
     )
     const isKnown = stumbled !== undefined && isSameEvent(stumbled, event)
     // A former leader may have recorded its own progress over it.
-    const isRecorded = recorded.stumbled !== undefined && isSameEvent(recorded.stumbled, event)
-    if (isKnown && isRecorded && unrecordedCount === 0) return
+    const known = recorded().stumbled
+    const isRecordedToo = known !== undefined && isSameEvent(known, event)
+    if (isKnown && isRecordedToo && unrecordedCount === 0) return
     const { index, ordinal } = event
     if (!isKnown) stumbled = { index, ordinal, sinceMs: yield* Clock.currentTimeMillis, failure, retriesCount: 0 }
     // The event may fail for days. Record the events before it now, so that they are not run again.
-    yield* record()
-  })
-
-  /** Whether somebody else has written the record: another leader, or an operator. */
-  const isSteered = () => versionIn(member.tables, name) !== recorded.version
-  const steered = Effect.gen(function* () {
-    while (!isSteered()) yield* feed.applied(feed.appliedIndex() + 1)
+    yield* recordNow()
   })
 
   /** Runs an event until it succeeds, or an operator or another leader has taken it away. */
@@ -184,10 +123,10 @@ export const lead = Effect.fnUntraced(function* <R>(
   /** Runs the parked events that an operator wants to be tried, once each. */
   const runDue = Effect.gen(function* () {
     if (isSteered()) yield* resync
-    for (const parked of recorded.parked) {
+    for (const parked of recorded().parked) {
       if (!parked.isDue) continue
       const failure = yield* failureOfParked(parked)
-      yield* record((all) =>
+      yield* recordNow((all) =>
         all.flatMap((each) => {
           if (!isSameEvent(each, parked)) return [each]
           return failure === undefined ? [] : [{ ...each, isDue: false, failure }]
@@ -211,17 +150,17 @@ export const lead = Effect.fnUntraced(function* <R>(
     const nowMs = yield* monotonicMs
     if (unrecordedCount === 0) dueMs = nowMs + recordAfterMs
     unrecordedCount += 1
-    const isPast = recorded.stumbled !== undefined
-    if (isPast || unrecordedCount >= unrecordedMaxCount || nowMs >= dueMs) yield* record()
+    const isPast = recorded().stumbled !== undefined
+    if (isPast || unrecordedCount >= unrecordedMaxCount || nowMs >= dueMs) yield* recordNow()
   })
 
   /** Records the rest when no more events come. */
   const recordWhenDue = Effect.gen(function* () {
-    if (done.index - (recorded.position?.index ?? 0) >= passedMaxCount) return yield* record()
+    if (done.index - (recorded().position?.index ?? 0) >= passedMaxCount) return yield* recordNow()
     if (unrecordedCount === 0) return
     const waitMs = Math.max(0, dueMs - (yield* monotonicMs))
     yield* Effect.raceFirst(feed.applied(done.index + 1), Effect.sleep(waitMs))
-    if (feed.appliedIndex() <= done.index || (yield* monotonicMs) >= dueMs) yield* record()
+    if (feed.appliedIndex() <= done.index || (yield* monotonicMs) >= dueMs) yield* recordNow()
   })
 
   /** Nobody can run the events below the base, so waiting for them would stop the reaction for ever. */
@@ -230,13 +169,13 @@ export const lead = Effect.fnUntraced(function* <R>(
       `The reaction ${name} goes on behind entry ${base}, where a restore began the log: events after entry ${done.index} that were not run by then are not run`
     )
     step({ index: base, count: 0 })
-    yield* record()
+    yield* recordNow()
   })
 
   return yield* Effect.gen(function* () {
     step(done)
     if (isBelowBase) yield* goBehindBase
-    if (recorded.position === undefined && reaction.startAt === "now") yield* record()
+    if (recorded().position === undefined && reaction.startAt === "now") yield* recordNow()
     while (true) {
       yield* runDue
       yield* recordWhenDue

@@ -1,5 +1,5 @@
 /**
- * How far a reaction is, as a record of an internal model: it has no path and no API, but the cluster decides,
+ * How far a follower is that the leader runs, a reaction or a projection into SQL, as a record of an internal model: it has no path and no API, but the cluster decides,
  * replicates, hashes and snapshots it like any other record.
  */
 import { Result, Schema } from "effect"
@@ -89,6 +89,10 @@ export const recording = (name: string, { index, count }: Position, { parked, st
 
 /** The position behind an event. */
 export const behind = ({ index, ordinal }: EventAt): Position => ({ index: index - 1, count: ordinal + 1 })
+
+/** Whether an event comes after a position. */
+export const isAfter = ({ index, ordinal }: EventAt, { count, index: done }: Position): boolean =>
+  index > done + 1 || (index === done + 1 && ordinal >= count)
 
 /** Whether two names are those of one event. */
 export const isSameEvent = (left: EventAt, right: EventAt): boolean =>

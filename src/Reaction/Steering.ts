@@ -11,12 +11,12 @@ import { behind, type EventAt, isSameEvent, type Recorded } from "./Position.ts"
  */
 export type Action = "skip" | "park" | "retry"
 
-/** The limit on parked events of one reaction. They are in its record, which every step writes anew. */
+/** The limit on parked events of one follower. They are in its record, which every step writes anew. */
 export const parkedMaxCount = 50
 
 /** An operator's action was refused: nothing has changed. */
 export class SteeringRefused extends Data.TaggedError("SteeringRefused")<{
-  readonly reason: "unknownReaction" | "elsewhere" | "tooManyParked" | "changing"
+  readonly reason: "unknown" | "elsewhere" | "tooManyParked" | "changing"
 }> {
   override get message(): string {
     return details[this.reason]
@@ -24,10 +24,10 @@ export class SteeringRefused extends Data.TaggedError("SteeringRefused")<{
 }
 
 const details: Record<SteeringRefused["reason"], string> = {
-  unknownReaction: "There is no such reaction",
-  elsewhere: "The reaction neither stumbles over this event nor has it parked: see where it is now",
+  unknown: "There is nothing of this name",
+  elsewhere: "It neither stumbles over this event nor has it parked: see where it is now",
   tooManyParked: `${parkedMaxCount} events are parked already: retry or skip some of them first`,
-  changing: "The record of the reaction keeps changing: try again"
+  changing: "Its record keeps changing: try again"
 }
 
 /** The record after the action on the event `at`. */

@@ -18,8 +18,12 @@ import { type Etag, type HttpPlatform, HttpRouter, HttpServer } from "effect/htt
 import type { Any as AnyCommand } from "../Command/Declaration.ts"
 import type { HandlerOf } from "../Command/Handler.ts"
 import { invariant } from "../Invariant.ts"
-import { type Application, layerOwn, type NeededBy, type NodeServices } from "../Lithair/Node.ts"
+import { type AnyProjection, type Application, layerOwn, type NeededBy, type NodeServices } from "../Lithair/Node.ts"
 import { layerRoutes } from "../Lithair/Serve.ts"
+import type { Described } from "../Model/Class.ts"
+import type { Dropped } from "../Model/Dropped.ts"
+import type { Projection } from "../Projection/Projections.ts"
+import type { SqlNeeds } from "../Projection/Sql.ts"
 import * as MemoryNetwork from "../Raft/peers/MemoryNetwork.ts"
 import type { PeerListener } from "../Raft/peers/PeerListener.ts"
 import * as Agreement from "./TestClusterAgreement.ts"
@@ -55,7 +59,8 @@ export type TestRoutes = Layer.Layer<
 >
 
 /** One release of an application, with its routes. */
-export interface Release<R = never, C extends AnyCommand = never> extends Application<R, C> {
+export interface Release<R = never, C extends AnyCommand = never, P extends AnyProjection = Projection>
+  extends Application<R, C, Described | Dropped, P> {
   /** The routes of each node; all derived routes by default. */
   readonly routes?: TestRoutes
   /** Handlers of this release, if they differ from those that the test provides. */
@@ -63,7 +68,8 @@ export interface Release<R = never, C extends AnyCommand = never> extends Applic
 }
 
 /** Options of a cluster in a test: the application, the number of nodes, the seed. */
-export interface TestClusterOptions<R = never, C extends AnyCommand = never> extends Release<R, C> {
+export interface TestClusterOptions<R = never, C extends AnyCommand = never, P extends AnyProjection = Projection>
+  extends Release<R, C, P> {
   /** The number of nodes, which are named `n1`, `n2` and so on; 3 by default. */
   readonly size?: number
   /** The seed of all random choices: the first leader, delays of messages, losses in a crash; 0 by default. */
@@ -161,9 +167,10 @@ export class TestCluster extends Context.Service<
    * await Effect.runPromise(program)
    * ```
    */
-  static readonly layer = <R = never, C extends AnyCommand = never>(
-    options: TestClusterOptions<R, C>
-  ): Layer.Layer<TestCluster, never, NeededBy<R, C>> => Layer.effect(TestCluster, make(options))
+  static readonly layer = <R = never, C extends AnyCommand = never, P extends AnyProjection = Projection>(
+    options: TestClusterOptions<R, C, P>
+  ): Layer.Layer<TestCluster, never, NeededBy<R | SqlNeeds<P>, C>> =>
+    Layer.effect(TestCluster, make(options as TestClusterOptions<R | SqlNeeds<P>, C, AnyProjection>))
 }
 
 const make = Effect.fnUntraced(function* <R, C extends AnyCommand>({
@@ -171,7 +178,11 @@ const make = Effect.fnUntraced(function* <R, C extends AnyCommand>({
   size = 3,
   releases = {},
   ...first
-}: TestClusterOptions<R, C>): Effect.fn.Return<TestCluster["Service"], never, NeededBy<R, C> | Scope.Scope> {
+}: TestClusterOptions<R, C, AnyProjection>): Effect.fn.Return<
+  TestCluster["Service"],
+  never,
+  NeededBy<R, C> | Scope.Scope
+> {
   invariant(Number.isInteger(size) && size >= 1 && size <= sizeMax, `a cluster has 1 to ${sizeMax} nodes, not ${size}`)
   const time = yield* Time.make(epochMs)
   const sky = makeSky(yield* seeded(`${seed}/network`))

@@ -25,6 +25,7 @@ import type { Transport } from "../Raft/peers/Transport.ts"
 import { Reactions } from "../Reaction/Reactions.ts"
 import { Commands } from "../Repository/Commands.ts"
 import { Records } from "../Repository/Records.ts"
+import { SqlProjections } from "../Sql/SqlProjections.ts"
 import { makeMemoryServer } from "./MemoryServer.ts"
 import { newIdOf, references, seeded, uuidOf } from "./TestClusterRandom.ts"
 import type { Process, TestClusterTime } from "./TestClusterTime.ts"
@@ -156,6 +157,7 @@ export const start = (node: TestNode, surroundings: Surroundings): Effect.Effect
           Commands,
           Projections,
           Reactions,
+          SqlProjections,
           Backups,
           Member,
           LocalNode,

@@ -69,7 +69,7 @@ describe("the routes of a cluster's administration", () => {
   it.effect("what only tells takes no parameter that it does not know", () =>
     Effect.gen(function* () {
       const { on } = yield* TestCluster
-      for (const path of ["members", "models", "reactions"]) {
+      for (const path of ["members", "models", "reactions", "projections"]) {
         const told = yield* on("n1", ask(HttpClientRequest.get(`/_admin/api/${path}`)))
         const refused = yield* on("n1", ask(HttpClientRequest.get(`/_admin/api/${path}?all=true`)))
         assert.deepStrictEqual(

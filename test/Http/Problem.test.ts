@@ -30,6 +30,7 @@ const statuses = {
   "append-only": 409,
   "membership-refused": 409,
   "reaction-refused": 409,
+  "projection-refused": 409,
   "changes-gone": 410,
   "history-gone": 410,
   "record-erased": 410,

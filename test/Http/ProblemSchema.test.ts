@@ -25,6 +25,7 @@ const samples: Readonly<Record<keyof typeof problemDefinitions, Problem>> = {
   "record-erased": problem("record-erased", "d", {}),
   "append-only": problem("append-only", "d", {}),
   "reaction-refused": problem("reaction-refused", "no", { definite: true, reason: "elsewhere" }),
+  "projection-refused": problem("projection-refused", "no", { definite: true, reason: "elsewhere" }),
   "membership-refused": problem("membership-refused", "no", { definite: true, reason: "changing" }),
   "changes-gone": problem("changes-gone", "d", { oldestIndex: 7, restart: "/api/products/changes?initial=true" }),
   "history-gone": problem("history-gone", "d", {

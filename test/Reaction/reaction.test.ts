@@ -7,7 +7,8 @@ import type { Command } from "../../src/Machine/Command.ts"
 import * as Model from "../../src/Model.ts"
 import { eventId } from "../../src/Projection/Event.ts"
 import { NotDone } from "../../src/Raft/node/Outcome.ts"
-import { lead, type Reactive } from "../../src/Reaction/Leading.ts"
+import { lead } from "../../src/Reaction/Leading.ts"
+import type { Leader } from "../../src/Reaction/Led.ts"
 import { descriptor, recordedIn, recording } from "../../src/Reaction/Position.ts"
 import * as Reactions from "../../src/Reaction/Reactions.ts"
 import { parkedMaxCount } from "../../src/Reaction/Steering.ts"
@@ -27,7 +28,7 @@ const play = Effect.gen(function* () {
     ahead: undefined as Effect.Effect<void> | undefined
   }
   const refused = new NotDone({ reason: "no-quorum", message: "cut off" })
-  const reactive: Reactive = {
+  const reactive: Leader = {
     self: { nodeId: "a", address: "a", instanceId: "a", peers: [] },
     leader: () => state.leader,
     feed: node.start({ isWarm: true }),
@@ -558,7 +559,7 @@ describe("a reaction", () => {
       ]) {
         assert.strictEqual(yield* reasonOf("mail", at), "elsewhere")
       }
-      assert.strictEqual(yield* reasonOf("males", bob), "unknownReaction")
+      assert.strictEqual(yield* reasonOf("males", bob), "unknown")
       assert.deepStrictEqual(recorded(), before)
       yield* steer("mail", "skip", bob)
       assert.strictEqual(yield* reasonOf("mail", bob), "elsewhere")

@@ -211,7 +211,11 @@ export const runToEnd = (
   })
 
 /** Tries again until it succeeds; it is a failure of the test if it never does within about `timeoutMs`. */
-export const eventually = <A, E>(what: string | (() => string), attempt: Effect.Effect<A, E>, timeoutMs = 15_000) => {
+export const eventually = <A, E, R>(
+  what: string | (() => string),
+  attempt: Effect.Effect<A, E, R>,
+  timeoutMs = 15_000
+) => {
   const said = () => (typeof what === "string" ? what : what())
   return attempt.pipe(
     Effect.retry({ schedule: Schedule.spaced("20 millis") }),

@@ -18,11 +18,13 @@ const programs = [
   "examples/compose/hello.ts",
   "examples/compose/own.ts",
   "examples/shop.ts",
+  "examples/sql.ts",
   "src/cli.ts",
   "test/processes/plainNode.ts",
   "test/processes/releaseNode.ts",
   "test/processes/routedNode.ts",
   "test/processes/salesNode.ts",
+  "test/processes/sqlNode.ts",
   "test/processes/ticketingNode.ts"
 ]
 

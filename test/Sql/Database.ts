@@ -1,0 +1,91 @@
+/**
+ * A SQLite database in memory as Effect's `SqlClient`, on every runtime. The test may take it away: statements fail then,
+ * and what was not committed is lost, as when the server of a database dies.
+ */
+import { DatabaseSync } from "node:sqlite"
+import { Effect, Stream } from "effect"
+import * as Reactivity from "effect/reactivity/Reactivity"
+import * as Semaphore from "effect/Semaphore"
+import * as SqlClient from "effect/sql/SqlClient"
+import type { Connection } from "effect/sql/SqlConnection"
+import { ConnectionError, classifySqliteError, SqlError } from "effect/sql/SqlError"
+import * as Statement from "effect/sql/Statement"
+
+export type Harm = "before" | "after"
+
+/** Opens an empty database. `connect` makes clients of it, each with its own transactions, one of them at a time. */
+export const openDatabase = () => {
+  const database = new DatabaseSync(":memory:")
+  const oneAtATime = Semaphore.makeUnsafe(1)
+  const state = {
+    isAway: false,
+    /** Counts down with each statement: at 0 the database goes away, before or after it has done the statement. */
+    harm: undefined as { statements: number; when: Harm } | undefined,
+    statementsCount: 0
+  }
+
+  const lost = () => new SqlError({ reason: new ConnectionError({ cause: new Error("gone"), message: "gone" }) })
+  const goAway = () => {
+    state.isAway = true
+    if (database.isTransaction) database.exec("ROLLBACK")
+  }
+  const run = (sql: string, params: ReadonlyArray<unknown>) =>
+    Effect.suspend(() => {
+      state.statementsCount += 1
+      const { harm } = state
+      const isNow = harm !== undefined && --harm.statements === 0
+      if (isNow && harm.when === "before") goAway()
+      if (state.isAway) return Effect.fail(lost())
+      try {
+        const bound = params.map((each) => (typeof each === "number" ? BigInt(each) : (each as string)))
+        const rows = database.prepare(sql).all(...bound)
+        if (!isNow) return Effect.succeed(rows)
+        goAway()
+        return Effect.fail(lost())
+      } catch (cause) {
+        const { errcode, message } = cause as { errcode?: number; message?: string }
+        const reason = classifySqliteError(errcode === undefined ? cause : { errno: errcode, message }, { message })
+        return Effect.fail(new SqlError({ reason }))
+      }
+    })
+  const connection: Connection = {
+    execute: (sql, params) => run(sql, params),
+    executeRaw: run,
+    executeStream: () => Stream.die("not used"),
+    executeValues: () => Effect.die("not used"),
+    executeValuesUnprepared: () => Effect.die("not used"),
+    executeUnprepared: (sql, params) => run(sql, params)
+  }
+
+  const connect = Effect.gen(function* () {
+    const { acquirer, borrower, transactionAcquirer } = SqlClient.makeSqliteAcquirers({
+      connection: Effect.succeed(connection),
+      semaphore: oneAtATime
+    })
+    return yield* SqlClient.make({
+      acquirer,
+      borrower,
+      transactionAcquirer,
+      isTransaction: () => database.isTransaction,
+      compiler: Statement.makeCompilerSqlite(),
+      driver: "test",
+      spanAttributes: []
+    })
+  }).pipe(Effect.provide(Reactivity.layer))
+
+  return {
+    state,
+    connect,
+    /** The database is there again, and harmless. */
+    comeBack: () => {
+      state.isAway = false
+      state.harm = undefined
+    },
+    /** What is in it, also while no client reaches it. */
+    all: (sql: string): ReadonlyArray<Record<string, unknown>> =>
+      database
+        .prepare(sql)
+        .all()
+        .map((row) => ({ ...row }))
+  }
+}
