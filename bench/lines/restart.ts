@@ -18,7 +18,7 @@ const megabyte = 1024 * 1024
 const idleMs = 10_000
 
 /** Values that no index finds in their order, and a category that a hundredth of the records share. */
-const item = (at: number) => {
+export const item = (at: number) => {
   const mixed = Math.imul(at ^ 0x9e3779b9, 0x85ebca6b) >>> 0
   return {
     name: `Product ${at}`,

@@ -58,10 +58,9 @@ export const recordsAfter = (
       }
       continue
     }
-    const rows = state.tables.byModel.get(model)?.rows
-    for (let pair = rows?.nextHigherPair(first); pair !== undefined; pair = rows?.nextHigherPair(pair[0])) {
+    for (const [id, row] of state.tables.byModel.get(model)?.rows.entries(first) ?? []) {
+      if (id === first) continue
       if (records.length === maxCount) return Result.succeed({ records, isWhole: false })
-      const [id, row] = pair
       const record = showRow(descriptor, row)
       if (Result.isFailure(record)) {
         if (records.length > 0) return Result.succeed({ records, isWhole: false })

@@ -16,14 +16,13 @@ import { keyOf, type OrderValue } from "./OrderKey.ts"
 /** By value, null for an absent one, the records that hold it. All records of a table are in it, each once. */
 export type FieldIndex = OrderedMap.OrderedMap<OrderValue, IdSet.IdSet>
 
-/** Indexes that are not built yet: the rows of a snapshot in their order, with their values. */
+/** Indexes that are not built yet: the ids of a snapshot's rows in their order, with their values. */
 export interface IndexesDue {
   readonly ids: ReadonlyArray<string>
-  readonly rows: ReadonlyArray<StoredRecord>
   /** By field, the value of each row. */
   readonly values: ReadonlyMap<string, ReadonlyArray<OrderValue>>
-  /** Whether the table has other rows since. */
-  isChanged: boolean
+  /** The ids of the rows that came, changed or went since. */
+  readonly changed: Set<string>
 }
 
 /** The part of a table that its indexes need. */
@@ -77,7 +76,7 @@ export const move = (
 ): void => {
   if (table.indexes.size === 0) return
   if (table.due !== undefined) {
-    table.due.isChanged = true
+    table.due.changed.add(id)
     return
   }
   const before = from === undefined ? undefined : indexedOf(table, from)

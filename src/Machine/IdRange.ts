@@ -1,6 +1,5 @@
 /** A range of ids, and the walk over its rows, from either end. Pure. It looks at no row outside the range. */
 import type { KeyedFilter } from "./Filter.ts"
-import type { OrderedMap } from "./OrderedMap.ts"
 
 /** One end of a range. */
 interface Bound {
@@ -32,9 +31,15 @@ export const after = (range: IdRange, direction: "asc" | "desc", id: string): Id
   return direction === "asc" ? above(range, bound) : below(range, bound)
 }
 
+/** Entries by id that can be walked from an id on, in order or in reverse order. */
+interface Walked<V> {
+  readonly entries: (fromId?: string) => Iterable<readonly [string, V]>
+  readonly entriesReversed: (fromId?: string) => Iterable<readonly [string, V]>
+}
+
 /** The rows of a range in order, or in reverse order. */
 export function* walk<V>(
-  rows: OrderedMap<string, V>,
+  rows: Walked<V>,
   { high, low }: IdRange,
   direction: "asc" | "desc"
 ): Generator<readonly [string, V]> {

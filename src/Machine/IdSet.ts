@@ -1,33 +1,47 @@
 /**
- * The ids that one value of an index names, in order. Pure. One id is kept as it is, few in an array, many in a tree: most
+ * The ids that one value of an index names, in order. Pure. One id is kept as it is, few in an array, many in blocks: most
  * values of a unique field name one id, and all values of a status name many. A set never changes; a change makes
  * another one, which shares what it can.
  */
-import * as OrderedMap from "./OrderedMap.ts"
+import * as Blocks from "./Blocks.ts"
 
 /** At least one id. */
-export type IdSet = string | ReadonlyArray<string> | OrderedMap.OrderedMap<string, undefined>
+export type IdSet = string | ReadonlyArray<string> | Blocks.Blocks<ReadonlyArray<string>>
 
-/** From here on an array would cost more to copy than the path of a tree. */
-const fewMax = 32
+/** More ids than one block holds are in several. */
+const fewMax = Blocks.blockMax
+
+const kind: Blocks.Kind<ReadonlyArray<string>> = {
+  idsOf: (ids) => ids,
+  partOf: (ids, begin, end) => ids.slice(begin, end),
+  joined: (lower, upper) => [...lower, ...upper]
+}
 
 /** A set of ids that are in order and distinct. */
 export const ofSorted = (ids: ReadonlyArray<string>): IdSet => {
   if (ids.length === 1) return ids[0]!
-  return ids.length <= fewMax ? ids : OrderedMap.ofSorted(ids, new Array<undefined>(ids.length))
+  if (ids.length <= fewMax) return ids
+  const [first = [], ...others] = cut(ids)
+  return Blocks.make(kind, [first, ...others])
 }
+
+const cut = (ids: ReadonlyArray<string>): ReadonlyArray<ReadonlyArray<string>> =>
+  Array.from({ length: Math.ceil(ids.length / fewMax) }, (_, at) => ids.slice(at * fewMax, (at + 1) * fewMax))
 
 /** The set with one id more. */
 export const add = (ids: IdSet | undefined, id: string): IdSet => {
   if (ids === undefined) return id
   if (typeof ids === "string") return ids === id ? ids : ids < id ? [ids, id] : [id, ids]
-  if (!isFew(ids)) {
-    const tree = ids.clone()
-    tree.set(id, undefined)
-    return tree
+  if (isFew(ids)) {
+    const at = Blocks.positionOf(ids, id)
+    return ids[at] === id ? ids : ofSorted(ids.toSpliced(at, 0, id))
   }
-  const at = indexOf(ids, id)
-  return ids[at] === id ? ids : ofSorted(ids.toSpliced(at, 0, id))
+  const [key, block] = Blocks.blockOf(ids, id)
+  const at = Blocks.positionOf(block, id)
+  if (block[at] === id) return ids
+  const next = ids.clone()
+  Blocks.grow(next, kind, key, block.toSpliced(at, 0, id), at)
+  return next
 }
 
 /** The set without an id; undefined if nothing is left. */
@@ -35,39 +49,46 @@ export const remove = (ids: IdSet | undefined, id: string): IdSet | undefined =>
   if (ids === undefined || ids === id) return undefined
   if (typeof ids === "string") return ids
   if (isFew(ids)) {
-    const at = indexOf(ids, id)
+    const at = Blocks.positionOf(ids, id)
     return ids[at] === id ? ofSorted(ids.toSpliced(at, 1)) : ids
   }
-  const tree = ids.clone()
-  tree.delete(id)
+  const [key, block] = Blocks.blockOf(ids, id)
+  const at = Blocks.positionOf(block, id)
+  if (block[at] !== id) return ids
+  const next = ids.clone()
+  Blocks.shrink(next, kind, key, block.toSpliced(at, 1))
+  if (next.size > 2) return next
   // A set between the two sizes stays what it is, so that one that grows and shrinks there is not remade each time.
-  return tree.size > fewMax / 2 ? tree : ofSorted(tree.keysArray())
+  const rest = next.valuesArray().flat()
+  return rest.length > fewMax / 2 ? next : ofSorted(rest)
 }
 
 /** The ids in a direction, after one of them or from the first. */
 export function* walk(ids: IdSet, direction: "asc" | "desc", afterId?: string): Generator<string> {
-  const isAfter = (id: string) => afterId === undefined || (direction === "asc" ? id > afterId : id < afterId)
   if (typeof ids === "string") {
-    if (isAfter(ids)) yield ids
-  } else if (isFew(ids)) {
-    for (const id of direction === "asc" ? ids : ids.toReversed()) if (isAfter(id)) yield id
-  } else {
-    for (const [id] of direction === "asc" ? ids.entries(afterId) : ids.entriesReversed(afterId)) {
-      if (isAfter(id)) yield id
+    const isAfter = afterId === undefined || (direction === "asc" ? ids > afterId : ids < afterId)
+    if (isAfter) yield ids
+    return
+  }
+  const blocks = isFew(ids) ? [stretchOf(ids, direction, afterId)] : Blocks.walk(ids, kind, direction, afterId)
+  for (const { begin, block, end } of blocks) {
+    for (let step = 0; step < end - begin; step++) {
+      const id = block[direction === "asc" ? begin + step : end - 1 - step]!
+      if (id !== afterId) yield id
     }
   }
 }
 
-const isFew = (ids: Exclude<IdSet, string>): ids is ReadonlyArray<string> => Array.isArray(ids)
-
-/** Where an id is, or would be. */
-const indexOf = (ids: ReadonlyArray<string>, id: string): number => {
-  let low = 0
-  let high = ids.length
-  while (low < high) {
-    const middle = (low + high) >>> 1
-    if (ids[middle]! < id) low = middle + 1
-    else high = middle
-  }
-  return low
+/** The part of few ids that a walk meets. */
+const stretchOf = (
+  ids: ReadonlyArray<string>,
+  direction: "asc" | "desc",
+  afterId: string | undefined
+): Blocks.Stretch<ReadonlyArray<string>> => {
+  if (afterId === undefined) return { block: ids, begin: 0, end: ids.length }
+  const at = Blocks.positionOf(ids, afterId)
+  if (direction === "asc") return { block: ids, begin: at, end: ids.length }
+  return { block: ids, begin: 0, end: at }
 }
+
+const isFew = (ids: Exclude<IdSet, string>): ids is ReadonlyArray<string> => Array.isArray(ids)

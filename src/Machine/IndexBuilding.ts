@@ -15,36 +15,36 @@ import type { Table } from "./Table.ts"
 export const defer = (table: Table): void => {
   if (table.due !== undefined || table.indexes.size === 0 || table.rows.size > 0) return
   const values = new Map(Array.from(table.indexes.keys(), (field) => [field, []]))
-  table.due = { ids: [], rows: [], values, isChanged: false }
+  table.due = { ids: [], values, changed: new Set() }
 }
 
 /** Builds the indexes that are due, and puts them into the table. It does nothing if none are. */
 export const build = (table: Table): void => {
   const { due } = table
   if (due === undefined) return
-  const { ids, values } = due.isChanged ? withChanges(due, table) : due
+  const { ids, values } = due.changed.size > 0 ? withChanges(due, table) : due
   for (const [field, taken] of values) table.indexes.set(field, indexOf(taken, ids))
   table.due = undefined
 }
 
-/** The rows in their order: those of the snapshot with the values that are there, the others with their own. */
+/** The rows in their order: those as in the snapshot with the values that are there, the others with their own. */
 const withChanges = (
   due: FieldIndex.IndexesDue,
   table: Table
 ): { readonly ids: ReadonlyArray<string>; readonly values: ReadonlyMap<string, ReadonlyArray<OrderValue>> } => {
-  const { ids, rows, values } = due
+  const { changed, ids, values } = due
   const columns = Array.from(values, ([field, known]) => ({ field, known, taken: [] as Array<OrderValue> }))
   const taken: Array<string> = []
   let at = 0
-  for (const [id, row] of table.rows.entries()) {
+  for (const id of table.rows.keys()) {
     taken.push(id)
-    // The ids before it are those of rows that are gone.
-    while (at < ids.length && ids[at]! < id) at++
-    if (ids[at] === id && rows[at] === row) {
+    if (!changed.has(id)) {
+      // The ids before it are those of rows that are gone.
+      while (ids[at]! < id) at++
       for (const column of columns) column.taken.push(column.known[at]!)
       continue
     }
-    const indexed = FieldIndex.indexedOf(table, row)
+    const indexed = FieldIndex.indexedOf(table, table.rows.get(id)!)
     for (const column of columns) column.taken.push(FieldIndex.valueOf(table, indexed, column.field))
   }
   return { ids: taken, values: new Map(columns.map(({ field, taken }) => [field, taken])) }

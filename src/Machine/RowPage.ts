@@ -4,21 +4,14 @@
  */
 import type { Schema } from "effect"
 import type { EncodedRecord } from "../Model/EncodedRecord.ts"
+import { folded, type RowBlock, type RowNumbers, type Shape } from "./RowBlock.ts"
 import type { Row } from "./Table.ts"
 
 type Json = Schema.Json
 
-/** A number for each row, or the one that all rows have. */
-type Numbers = number | ReadonlyArray<number>
-
 /** Some rows of a table, in the order of their ids. */
-export interface RowPage {
+export interface RowPage extends RowNumbers {
   readonly ids: ReadonlyArray<string>
-  readonly versions: Numbers
-  readonly modelVersions: Numbers
-  readonly createdIndexes: Numbers
-  /** How far the index of each row's last change is above that of its creation. */
-  readonly changedAfter: Numbers
   /** The names of all fields of the page. */
   readonly fields: ReadonlyArray<string>
   /** The positions of the fields that a row has, in the order that it has them: for each row, or one for all. */
@@ -104,17 +97,12 @@ export const pageOf = (rows: ReadonlyArray<readonly [string, Row]>): RowPage => 
   }
 }
 
-const folded = (numbers: ReadonlyArray<number>): Numbers =>
-  numbers.every((number) => number === numbers[0]) ? numbers[0]! : numbers
-
-const numberAt = (numbers: Numbers, at: number): number => (typeof numbers === "number" ? numbers : numbers[at]!)
-
 /** Rows as a page had them. */
 export interface ReadPage {
-  readonly ids: ReadonlyArray<string>
-  readonly rows: ReadonlyArray<Row>
-  /** By field, the values of the rows, if all rows have the same fields. */
-  readonly columns: ReadonlyMap<string, ReadonlyArray<Json>> | undefined
+  /** The rows, by columns. */
+  readonly block: RowBlock
+  /** By field, the value of each row, undefined for a row without the field. */
+  readonly columns: ReadonlyMap<string, ReadonlyArray<Json | undefined>>
 }
 
 /** Reads pages of one table. */
@@ -125,35 +113,26 @@ export interface PageReader {
 /** A reader, which keeps texts that come again and again once, and makes records of one shape alike. */
 export const reader = (): PageReader => {
   const repeated = new Map<string, FirstOfEach>()
-  const makers = new Map<string, RecordMaker>()
+  const makers = new Map<string, Shape["make"]>()
   return {
     read: (page) => {
-      const { columns, fields, ids, shapeOf, shapes } = page
-      const values = columns.map((column, position) =>
+      const { changedAfter, createdIndexes, fields, ids, modelVersions, shapeOf, shapes, versions } = page
+      const values = page.columns.map((column, position) =>
         column === null ? ids : shared(repeated, fields[position]!, column)
       )
-      const makerOf = shapes.map((shape) =>
-        makerFor(
+      const whole = shapeOf === undefined ? values : spread(values, page, shapeOf)
+      const shapesOf = shapes.map((shape) => ({
+        make: makerFor(
           makers,
           shape.map((position) => fields[position]!)
-        )
-      )
-      const whole = shapeOf === undefined ? values : spread(values, page, shapeOf)
-      const columnsOf = shapes.map((shape) => shape.map((position) => whole[position]!))
-      const rows = new Array<Row>(ids.length)
-      for (let at = 0; at < ids.length; at++) {
-        const shape = shapeOf?.[at] ?? 0
-        const createdIndex = numberAt(page.createdIndexes, at)
-        rows[at] = {
-          version: numberAt(page.versions, at),
-          createdIndex,
-          index: createdIndex + numberAt(page.changedAfter, at),
-          modelVersion: numberAt(page.modelVersions, at),
-          data: makerOf[shape]!(columnsOf[shape]!, at)
-        }
+        ),
+        columns: shape.map((position) => whole[position]!)
+      }))
+      const records = { shapes: shapesOf, shapeOf }
+      return {
+        block: { ids, versions, modelVersions, createdIndexes, changedAfter, records },
+        columns: new Map(fields.map((field, position) => [field, whole[position]!]))
       }
-      const columnOf = new Map(fields.map((field, position) => [field, values[position]!]))
-      return { ids, rows, columns: shapeOf === undefined ? columnOf : undefined }
     }
   }
 }
@@ -172,10 +151,7 @@ const spread = (
   return whole
 }
 
-/** Makes a record of the values at a position, one of each column. */
-type RecordMaker = (columns: ReadonlyArray<ReadonlyArray<Json>>, at: number) => EncodedRecord
-
-const makerFor = (makers: Map<string, RecordMaker>, fields: ReadonlyArray<string>): RecordMaker => {
+const makerFor = (makers: Map<string, Shape["make"]>, fields: ReadonlyArray<string>): Shape["make"] => {
   const name = JSON.stringify(fields)
   const known = makers.get(name)
   if (known !== undefined) return known
@@ -188,7 +164,7 @@ const makerFor = (makers: Map<string, RecordMaker>, fields: ReadonlyArray<string
  * A constructor of its own for each shape: so an engine gives its records just the room that they need, a sixth less
  * than an object that grows field by field. They are plain objects all the same.
  */
-const makerOf = (fields: ReadonlyArray<string>): RecordMaker => {
+const makerOf = (fields: ReadonlyArray<string>): Shape["make"] => {
   // Assigned, this name would change the prototype.
   if (fields.includes("__proto__")) {
     return (columns, at) => Object.fromEntries(fields.map((field, position) => [field, columns[position]![at]!]))
@@ -197,7 +173,7 @@ const makerOf = (fields: ReadonlyArray<string>): RecordMaker => {
     for (let position = 0; position < fields.length; position++) this[fields[position]!] = columns[position]![at]!
   }
   Plain.prototype = Object.prototype
-  const Made = Plain as unknown as new (...parts: Parameters<RecordMaker>) => EncodedRecord
+  const Made = Plain as unknown as new (...parts: Parameters<Shape["make"]>) => EncodedRecord
   return (columns, at) => new Made(columns, at)
 }
 

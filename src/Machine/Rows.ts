@@ -8,11 +8,18 @@ import type { Row, Table } from "./Table.ts"
 
 /** Sets the row of a record in place of the former one, which the caller has looked up. */
 export const put = (table: Table, id: string, row: Row, before: Row | undefined): void => {
-  table.rows.set(id, row)
-  FieldIndex.move(table, id, { from: before, to: row })
+  const held = heldId(table, id, row)
+  table.rows.set(held, row)
+  FieldIndex.move(table, held, { from: before, to: row })
   if (before?.modelVersion === row.modelVersion) return
   if (before !== undefined) count(table, before, -1)
   count(table, row, 1)
+}
+
+/** The id as its record holds it: an event has a text of its own, which nothing else keeps in memory. */
+const heldId = ({ idField }: Table, id: string, { data }: Row): string => {
+  const held = idField === undefined ? undefined : data[idField]
+  return held === id ? held : id
 }
 
 /** Removes the row of a record. */
@@ -38,8 +45,8 @@ export const removePart = (table: Table, id: string): void => {
   count(table, storedPart(part), -1)
 }
 
-/** Counts a row in or out of its version. */
-export const count = ({ countByVersion }: Table, { modelVersion }: Pick<Row, "modelVersion">, change: 1 | -1): void => {
+/** Counts rows of a version in or out. */
+export const count = ({ countByVersion }: Table, { modelVersion }: Pick<Row, "modelVersion">, change: number): void => {
   const next = (countByVersion.get(modelVersion) ?? 0) + change
   if (next === 0) countByVersion.delete(modelVersion)
   else countByVersion.set(modelVersion, next)

@@ -9,6 +9,7 @@ import * as DatedKeys from "./DatedKeys.ts"
 import * as Format from "./Format.ts"
 import * as KeyPage from "./KeyPage.ts"
 import * as Limits from "./Limits.ts"
+import * as RowBlock from "./RowBlock.ts"
 import * as RowPage from "./RowPage.ts"
 import * as Rows from "./Rows.ts"
 import type { Session } from "./Session.ts"
@@ -193,8 +194,8 @@ const putPage = (state: Restored, table: Table, model: string, page: RowPage.Row
   const { pages, rows: loading } = loadingOf(state, table, model)
   const read = pages.read(page)
   if (state.writtenHash === undefined) {
-    for (const [at, row] of read.rows.entries()) {
-      StateHash.add(state.tables.hash, StateElements.row(model, read.ids[at]!, row))
+    for (const [at, id] of page.ids.entries()) {
+      StateHash.add(state.tables.hash, StateElements.row(model, id, RowBlock.rowAt(read.block, at)))
     }
   }
   return damaged(model, TableLoading.takePage(loading, table, read))

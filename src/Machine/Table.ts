@@ -1,19 +1,12 @@
 /** The records of one model: rows, indexes, and tombstones of deleted records. Pure data. D5. */
 import type { Descriptor } from "../Model/Descriptor.ts"
-import type { EncodedRecord } from "../Model/EncodedRecord.ts"
 import type { FieldOrder } from "../Model/FieldOrder.ts"
 import type { FieldIndex, IndexesDue } from "./FieldIndex.ts"
 import type { LocalPart } from "./LocalPart.ts"
 import type { OrderedMap } from "./OrderedMap.ts"
+import type { RowMap } from "./RowMap.ts"
 
-/** A record: `createdIndex` and `index` are those of the entries that created and last changed it. */
-export interface Row {
-  readonly version: number
-  readonly createdIndex: number
-  readonly index: number
-  readonly modelVersion: number
-  readonly data: EncodedRecord
-}
+export type { Row } from "./Row.ts"
 
 /** The memory of a deleted record, so that its versions go on. `sequence` orders the table's deletions. */
 export interface Tombstone {
@@ -24,13 +17,15 @@ export interface Tombstone {
 
 /** The records of one model. */
 export interface Table {
-  readonly rows: OrderedMap<string, Row>
+  readonly rows: RowMap
   /** By field: unique fields, indexed fields, and references to other models. */
   readonly indexes: Map<string, FieldIndex>
   /** Present while a restore goes on: the indexes are empty until they are built (IndexBuilding.ts). */
   due: IndexesDue | undefined
   /** By field, the order of its values. Values of all other fields are compared as they are. */
   readonly orders: ReadonlyMap<string, FieldOrder>
+  /** The field that holds the id of a record; undefined if this node has no code for the model. */
+  readonly idField: string | undefined
   /** Reads a row, or a local part, as this release sees it. A table without a model is read as it is stored. */
   readonly read: Descriptor["read"]
   readonly tombstones: OrderedMap<string, Tombstone>

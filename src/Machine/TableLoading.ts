@@ -1,12 +1,13 @@
 /**
- * Builds a table of rows that come in the order of their ids, as a snapshot has them. Pure. It builds the tree at once,
- * from the end, which takes a tenth of the time that putting each row into it would, and collects the values that
- * IndexBuilding.ts builds the indexes of.
+ * Builds a table of rows that come in the order of their ids, as a snapshot has them. Pure. Pages become blocks of the
+ * table as they are, its tree is built at once, from the end, and the values are collected that IndexBuilding.ts builds
+ * the indexes of.
  */
 import { Result } from "effect"
 import * as FieldIndex from "./FieldIndex.ts"
-import * as OrderedMap from "./OrderedMap.ts"
 import { keyOf, type OrderValue } from "./OrderKey.ts"
+import * as RowBlock from "./RowBlock.ts"
+import * as RowMap from "./RowMap.ts"
 import type { ReadPage } from "./RowPage.ts"
 import * as Rows from "./Rows.ts"
 import type { Row, Table } from "./Table.ts"
@@ -14,14 +15,17 @@ import type { Row, Table } from "./Table.ts"
 /** The rows so far, and by indexed field the value of each. */
 export interface TableLoading {
   readonly ids: Array<string>
-  readonly rows: Array<Row>
+  readonly blocks: Array<RowBlock.RowBlock>
+  /** The rows that came one by one since the last block. */
+  alone: Array<Row>
   readonly values: ReadonlyMap<string, Array<OrderValue>>
 }
 
 /** Begins without a row. */
 export const make = ({ indexes }: Pick<Table, "indexes">): TableLoading => ({
   ids: [],
-  rows: [],
+  blocks: [],
+  alone: [],
   values: new Map(Array.from(indexes.keys(), (field) => [field, []]))
 })
 
@@ -29,37 +33,56 @@ const outOfOrder = Result.fail("its rows are not in the order of their ids")
 
 /** Takes the next row. It fails if the row does not come after the one before. */
 export const take = (loading: TableLoading, table: Table, id: string, row: Row): Result.Result<void, string> => {
-  if (!enter(loading, table, id, row)) return outOfOrder
+  if (!follows(loading, [id])) return outOfOrder
+  loading.ids.push(id)
+  loading.alone.push(row)
+  Rows.count(table, row, 1)
+  if (row.index > table.changedIndex) table.changedIndex = row.index
   indexRow(loading, table, row)
   return Result.void
 }
 
 /** Takes the rows of a page. It fails if they do not come after each other, and after the one before. */
 export const takePage = (loading: TableLoading, table: Table, page: ReadPage): Result.Result<void, string> => {
-  const { ids, rows } = page
-  for (let at = 0; at < ids.length; at++) if (!enter(loading, table, ids[at]!, rows[at]!)) return outOfOrder
-  if (loading.values.size === 0) return Result.void
-  const columns = isShownAsStored(table, page) ? page.columns : undefined
-  if (columns === undefined) {
-    for (const row of rows) indexRow(loading, table, row)
+  const { block, columns } = page
+  if (!follows(loading, block.ids)) return outOfOrder
+  endAlone(loading)
+  for (const id of block.ids) loading.ids.push(id)
+  countRows(table, block)
+  if (isShownAsStored(table, page)) {
+    loading.blocks.push(block)
+    for (const [field, taken] of loading.values) {
+      const order = table.orders.get(field)
+      const column = columns.get(field)
+      for (let at = 0; at < block.ids.length; at++) taken.push(keyOf(order, column?.[at]))
+    }
     return Result.void
   }
-  for (const [field, taken] of loading.values) {
-    const order = table.orders.get(field)
-    const column = columns.get(field)
-    for (let at = 0; at < rows.length; at++) taken.push(keyOf(order, column?.[at]))
-  }
+  // Two readings of such a record must be equal (Model/StoredRecord.ts), so the record stays the same object.
+  const listed = RowBlock.partOf(block, 0, block.ids.length)
+  for (const part of RowMap.cut(listed)) loading.blocks.push(part)
+  for (let at = 0; at < listed.ids.length; at++) indexRow(loading, table, RowBlock.rowAt(listed, at))
   return Result.void
 }
 
-const enter = ({ ids, rows }: TableLoading, table: Table, id: string, row: Row): boolean => {
-  const last = ids[ids.length - 1]
-  if (last !== undefined && id <= last) return false
-  ids.push(id)
-  rows.push(row)
-  Rows.count(table, row, 1)
-  if (row.index > table.changedIndex) table.changedIndex = row.index
+/** Whether ids come after each other, and after the last one. */
+const follows = ({ ids }: TableLoading, next: ReadonlyArray<string>): boolean => {
+  let last = ids[ids.length - 1]
+  for (const id of next) {
+    if (last !== undefined && id <= last) return false
+    last = id
+  }
   return true
+}
+
+const countRows = (table: Table, block: RowBlock.RowBlock): void => {
+  const { changedAfter, createdIndexes, ids, modelVersions } = block
+  if (typeof modelVersions === "number") Rows.count(table, { modelVersion: modelVersions }, ids.length)
+  else for (const modelVersion of modelVersions) Rows.count(table, { modelVersion }, 1)
+  for (let at = 0; at < ids.length; at++) {
+    const index = RowBlock.numberAt(createdIndexes, at) + RowBlock.numberAt(changedAfter, at)
+    if (index > table.changedIndex) table.changedIndex = index
+  }
 }
 
 const indexRow = ({ values }: TableLoading, table: Table, row: Row): void => {
@@ -69,23 +92,39 @@ const indexRow = ({ values }: TableLoading, table: Table, row: Row): void => {
 }
 
 /**
- * Whether this release shows all records of a page as they are stored. It looks at the first: records with the same
- * fields, of one version, are read alike as long as no value is an object or an array (Model/Structure.ts).
+ * Whether this release shows all records of a page as they are stored. Of each shape it looks at the first: records with
+ * the same fields, of one version, are read alike (Model/Structure.ts), unless a value is an object or an array.
  */
-const isShownAsStored = (table: Table, { columns, rows }: ReadPage): boolean => {
-  const [first] = rows
-  if (columns === undefined || first === undefined) return false
-  if (rows.some(({ modelVersion }) => modelVersion !== first.modelVersion)) return false
-  if (FieldIndex.indexedOf(table, first) !== first.data) return false
-  for (const column of columns.values()) {
-    if (column.some((value) => typeof value === "object" && value !== null)) return false
+const isShownAsStored = (table: Table, { block, columns }: ReadPage): boolean => {
+  const { modelVersions, records } = block
+  if (typeof modelVersions !== "number" || !("shapes" in records)) return false
+  const isShown = (at: number) => {
+    const row = RowBlock.rowAt(block, at)
+    return FieldIndex.indexedOf(table, row) === row.data
   }
-  return true
+  const isNested = Array.from(columns.values()).some((column) => column.some(isObject))
+  if (isNested) return block.ids.every((_, at) => isShown(at))
+  const { shapeOf, shapes } = records
+  return shapes.every((_, shape) => isShown(shapeOf?.indexOf(shape) ?? 0))
+}
+
+const isObject = (value: unknown): boolean => typeof value === "object" && value !== null
+
+/** Makes blocks of the rows that came one by one. */
+const endAlone = (loading: TableLoading): void => {
+  const { alone, blocks, ids } = loading
+  if (alone.length === 0) return
+  for (const part of RowMap.cut(RowBlock.ofRows(ids.slice(-alone.length), alone))) blocks.push(part)
+  loading.alone = []
 }
 
 /** The table with all rows that were taken. Its indexes are due (IndexBuilding.ts). */
-export const end = ({ ids, rows, values }: TableLoading, table: Table): Table => ({
-  ...table,
-  rows: OrderedMap.ofSorted(ids, rows),
-  due: values.size === 0 ? undefined : { ids, rows, values, isChanged: false }
-})
+export const end = (loading: TableLoading, table: Table): Table => {
+  endAlone(loading)
+  const { blocks, ids, values } = loading
+  return {
+    ...table,
+    rows: RowMap.ofBlocks(blocks),
+    due: values.size === 0 ? undefined : { ids, values, changed: new Set() }
+  }
+}

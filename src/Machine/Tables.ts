@@ -16,6 +16,7 @@ import * as Limits from "./Limits.ts"
 import * as OrderedMap from "./OrderedMap.ts"
 import { type Referrers, referrersOf } from "./Referrers.ts"
 import type { Restored } from "./Restored.ts"
+import * as RowMap from "./RowMap.ts"
 import type { Session } from "./Session.ts"
 import * as StateElements from "./StateElements.ts"
 import * as StateHash from "./StateHash.ts"
@@ -148,13 +149,14 @@ const wholeOf = (tables: Tables): StateHash.StateHash => {
 }
 
 /** An empty table. It has no indexes if this node has no code for the model. */
-export const makeTable = (descriptor?: Pick<Descriptor, "indexedFields" | "orders" | "read">): Table => {
+export const makeTable = (descriptor?: Pick<Descriptor, "idField" | "indexedFields" | "orders" | "read">): Table => {
   const indexed = descriptor?.indexedFields ?? []
   return {
-    rows: OrderedMap.make(),
+    rows: RowMap.make(),
     indexes: new Map(indexed.map((field) => [field, FieldIndex.make()])),
     due: undefined,
     orders: descriptor?.orders ?? new Map(),
+    idField: descriptor?.idField,
     read: descriptor?.read ?? readAsStored,
     tombstones: OrderedMap.make(),
     tombstoneOrder: OrderedMap.make(),

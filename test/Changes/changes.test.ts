@@ -183,7 +183,10 @@ describe("a first state", () => {
         const index = Number(after)
         assert.strictEqual(index, node.log.lastIndex)
         const state = [...node.tables().byModel].flatMap(([model, { rows }]) =>
-          rows.toArray().map(([id, row]) => [`${model} ${id}`, JSON.stringify([row.version, row.data])] as const)
+          Array.from(
+            rows.entries(),
+            ([id, row]) => [`${model} ${id}`, JSON.stringify([row.version, row.data])] as const
+          )
         )
         assert.deepStrictEqual(has, new Map(state), `seed ${seed}`)
       }

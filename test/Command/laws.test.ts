@@ -81,7 +81,7 @@ const program = (random: ReturnType<typeof seeded>, model: Model, seed: number) 
 const deliberate = "a deliberate mistake"
 
 const rowsOf = (tables: Tables.Tables) =>
-  (tables.byModel.get("Account")?.rows.toArray() ?? []).map(([id, { data }]) => [
+  Array.from(tables.byModel.get("Account")?.rows.entries() ?? [], ([id, { data }]) => [
     id,
     { owner: data.owner, balance: data.balance }
   ])

@@ -175,7 +175,7 @@ describe("the node's own log (D4)", () => {
             Effect.sync(() => {
               assert.strictEqual(Tables.stateHash(node.tables), Tables.stateHash(held))
               assert.strictEqual(node.tables.index, held.index)
-              const rows = (tables: Tables.Tables) => tables.byModel.get("View")?.rows.toArray()
+              const rows = (tables: Tables.Tables) => Array.from(tables.byModel.get("View")?.rows.entries() ?? [])
               assert.deepStrictEqual(rows(node.tables), rows(held))
               assert.deepStrictEqual(
                 node.tables.byModel.get("User")?.localParts.toArray(),

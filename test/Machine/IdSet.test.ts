@@ -9,15 +9,16 @@ const idsOf = (ids: IdSet.IdSet | undefined, direction: "asc" | "desc" = "asc", 
 it("adds and removes ids as a sorted set does, and changes no former set", () => {
   for (let seed = 0; seed < 30; seed++) {
     const random = seeded(seed)
-    const range = [2, 5, 60, 300][seed % 4]!
+    const range = [2, 5, 60, 300, 4000][seed % 5]!
+    const steps = range < 1000 ? 400 : 4000
     const expected = new Set<string>()
     let ids: IdSet.IdSet | undefined
-    for (let step = 0; step < 400; step++) {
+    for (let step = 0; step < steps; step++) {
       const former = ids
       const formerIds = step % 40 === 0 ? idsOf(former) : undefined
       const id = `id${random.below(range)}`
       // Grows first, then shrinks to nothing.
-      if (random.below(400) > step) {
+      if (random.below(steps) > step) {
         ids = IdSet.add(ids, id)
         expected.add(id)
       } else {
@@ -25,7 +26,7 @@ it("adds and removes ids as a sorted set does, and changes no former set", () =>
         expected.delete(id)
       }
       if (formerIds !== undefined) assert.deepStrictEqual(idsOf(former), formerIds, `seed ${seed} step ${step}`)
-      if (step % 10 !== 0) continue
+      if (step % (steps / 40) !== 0) continue
       const sorted = [...expected].sort()
       assert.deepStrictEqual(idsOf(ids), sorted, `seed ${seed} step ${step}`)
       assert.deepStrictEqual(idsOf(ids, "desc"), sorted.toReversed(), `seed ${seed} step ${step}`)

@@ -82,8 +82,8 @@ describe("a leader's own entries (D2)", () => {
       assert.strictEqual(leader.ownEntries.size, 0)
     }
     assert.deepStrictEqual(
-      leader.applied.byModel.get("Product")!.rows.toArray(),
-      follower.applied.byModel.get("Product")!.rows.toArray()
+      [...leader.applied.byModel.get("Product")!.rows.entries()],
+      [...follower.applied.byModel.get("Product")!.rows.entries()]
     )
   })
 
@@ -93,7 +93,7 @@ describe("a leader's own entries (D2)", () => {
     decideOn(deposed, create("mine", 1), { index: 1 })
     const { payload } = decideOn(elected, create("theirs", 2), { index: 1 })
     Machine.apply(deposed, { index: 1, payload })
-    assert.deepStrictEqual(deposed.applied.byModel.get("Product")!.rows.keysArray(), ["theirs"])
+    assert.deepStrictEqual([...deposed.applied.byModel.get("Product")!.rows.keys()], ["theirs"])
   })
 
   it("are forgotten with the speculation that decided them, and held up to a bound", () => {

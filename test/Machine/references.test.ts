@@ -63,7 +63,7 @@ const commandOf = (random: Random): Command => {
 /** Everything that the models say, looked up in no index. */
 const assertRules = (tables: Tables.Tables, what: string): void => {
   for (const { brokenRule, name, references, uniqueFields } of shop) {
-    const rows = tables.byModel.get(name)!.rows.toArray()
+    const rows = [...tables.byModel.get(name)!.rows.entries()]
     for (const [id, { data }] of rows) {
       assert.strictEqual(brokenRule(data), undefined, `${what}: ${name} ${id}`)
       for (const { field, model } of references) {
@@ -82,7 +82,7 @@ const assertRules = (tables: Tables.Tables, what: string): void => {
 const contentOf = (tables: Tables.Tables) =>
   Array.from(tables.byModel, ([model, table]) => [
     model,
-    table.rows.toArray(),
+    [...table.rows.entries()],
     table.tombstones.toArray(),
     Array.from(table.indexes, ([field, index]) => [field, contentOfIndex(index)])
   ])

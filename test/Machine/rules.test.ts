@@ -21,7 +21,7 @@ const remove = (model: string, id: string): Operation => ({ _tag: "Delete", mode
 const shopWith = (...records: ReadonlyArray<Operation>) => {
   const leads = leader(Procedure.none, shop)
   for (const record of records) assert.strictEqual(rejectionOf(leads.submit(record)), undefined)
-  const idsOf = (model: string) => leads.machine.applied.byModel.get(model)!.rows.keysArray()
+  const idsOf = (model: string) => [...leads.machine.applied.byModel.get(model)!.rows.keys()]
   return { ...leads, idsOf }
 }
 const order = (id: string, data: object = {}) =>

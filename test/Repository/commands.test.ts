@@ -65,13 +65,8 @@ const open = ({ member }: Node, balance: string) =>
 
 /** What a node shows once it is up to date. */
 const rows = ({ member }: Node, model: string) =>
-  Effect.map(
-    member.readIndex,
-    () =>
-      member.tables.byModel
-        .get(model)
-        ?.rows.valuesArray()
-        .map(({ data }) => data) ?? []
+  Effect.map(member.readIndex, () =>
+    Array.from(member.tables.byModel.get(model)?.rows.values() ?? [], ({ data }) => data)
   )
 
 const balanceOf = (node: Node, id: string) =>

@@ -1070,7 +1070,7 @@ export const brokenRows: ReadonlyArray<BrokenRow> = [
   {
     row: "C25",
     file: "src/Machine/SnapshotTables.ts",
-    find: "      StateHash.add(state.tables.hash, StateElements.row(model, read.ids[at]!, row))\n",
+    find: "      StateHash.add(state.tables.hash, StateElements.row(model, id, RowBlock.rowAt(read.block, at)))\n",
     replace: "",
     tests: [stateHash("is what the tables hold, after any history, by way of a snapshot too")]
   },

@@ -151,7 +151,7 @@ export const corrupt = (
   const life = awake(world, node)
   if (world.releases === undefined || life === undefined || !mayBeFound(world, node)) return
   const all = [...life.machine.applied.byModel].flatMap(([model, { rows, tombstones }]) =>
-    (what === "tombstone" ? tombstones : rows).keysArray().map((id) => ({ model, id }))
+    Array.from((what === "tombstone" ? tombstones : rows).keys(), (id) => ({ model, id }))
   )
   const picked = all[Math.floor(share * all.length)]
   if (picked === undefined) return

@@ -91,7 +91,7 @@ describe("a disk that is nearly full", () => {
         yield* write(others[0]!, "there@x")
         yield* short.readIndex
         const emails = () => {
-          const rows = short.tables.byModel.get("User")!.rows.valuesArray()
+          const rows = [...short.tables.byModel.get("User")!.rows.values()]
           return rows.map(({ data }) => data.email).filter((email) => String(email).length < 20)
         }
         assert.deepStrictEqual(emails(), ["there@x"])
