@@ -13,15 +13,17 @@ import * as Statement from "effect/sql/Statement"
 
 export type Harm = "before" | "after"
 
+/** So many statements, whatever they are. */
+export const any = (count: number): Array<RegExp> => Array.from({ length: count }, () => /./)
+
 /** Opens an empty database. `connect` makes clients of it, each with its own transactions, one of them at a time. */
 export const openDatabase = () => {
   const database = new DatabaseSync(":memory:")
   const oneAtATime = Semaphore.makeUnsafe(1)
   const state = {
     isAway: false,
-    /** Counts down with each statement: at 0 the database goes away, before or after it has done the statement. */
-    harm: undefined as { statements: number; when: Harm } | undefined,
-    statementsCount: 0
+    /** With the last of these statements the database goes away, before or after it has done it. */
+    harm: undefined as { readonly statements: Array<RegExp>; readonly when: Harm } | undefined
   }
 
   const lost = () => new SqlError({ reason: new ConnectionError({ cause: new Error("gone"), message: "gone" }) })
@@ -31,10 +33,10 @@ export const openDatabase = () => {
   }
   const run = (sql: string, params: ReadonlyArray<unknown>) =>
     Effect.suspend(() => {
-      state.statementsCount += 1
       const { harm } = state
-      const isNow = harm !== undefined && --harm.statements === 0
-      if (isNow && harm.when === "before") goAway()
+      if (harm?.statements[0]?.test(sql) === true) harm.statements.shift()
+      const isNow = harm?.statements.length === 0
+      if (isNow && harm?.when === "before") goAway()
       if (state.isAway) return Effect.fail(lost())
       try {
         const bound = params.map((each) => (typeof each === "number" ? BigInt(each) : (each as string)))
@@ -76,6 +78,8 @@ export const openDatabase = () => {
   return {
     state,
     connect,
+    /** Whether a transaction is open. */
+    isInside: () => database.isTransaction,
     /** The database is there again, and harmless. */
     comeBack: () => {
       state.isAway = false

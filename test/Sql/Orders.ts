@@ -9,7 +9,12 @@ const create = (text: (sql: SqlClient) => Effect.Effect<unknown, unknown>) =>
 
 /** Makes it. The database refuses an order of a negative amount, and one of `refused` as long as that says so. */
 export const makeSqlOrders = (
-  options: { readonly version?: number; readonly name?: string; readonly refuses?: (customer: string) => boolean } = {}
+  options: {
+    readonly version?: number
+    readonly name?: string
+    readonly refuses?: (customer: string) => boolean
+    readonly takesMs?: number
+  } = {}
 ) =>
   Projection.sql(options.name ?? "sql-orders", {
     from: [Order],
@@ -27,6 +32,7 @@ export const makeSqlOrders = (
     apply: Effect.fnUntraced(function* ({ id, index, ordinal, record: { cents, customer }, type }, sql) {
       // No key keeps an event from being applied twice: the transaction alone does.
       yield* sql`INSERT INTO sql_changes VALUES (${index}, ${ordinal}, ${customer})`
+      if (options.takesMs !== undefined) yield* Effect.sleep(options.takesMs)
       if (options.refuses?.(customer) === true) return yield* Effect.fail(new Error(`no orders of ${customer}`))
       if (type === "deleted") return yield* sql`DELETE FROM sql_orders WHERE id = ${id}`
       yield* sql`DELETE FROM sql_orders WHERE id = ${id}`

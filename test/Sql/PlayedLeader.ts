@@ -1,5 +1,5 @@
 /** Leaders of a cluster that the test plays, with a projection into a SQLite database that the test may take away. */
-import { Effect, Exit, Scope } from "effect"
+import { Effect, Exit, Result, Scope } from "effect"
 import { SqlClient } from "effect/sql/SqlClient"
 import { TestClock } from "effect/testing"
 import type { AppliedEntry } from "../../src/Cluster/Feed.ts"
@@ -59,16 +59,26 @@ export const play = Effect.gen(function* () {
   }
 
   const spent = makeSpent()
+  const entriesThrough = Effect.fnUntraced(function* (index: number) {
+    const all: Array<AppliedEntry> = []
+    while (all.length < index) {
+      all.push(...(yield* feed.read({ fromIndex: all.length + 1, maxBytes: 1024 * 1024 })))
+    }
+    return all.slice(0, index)
+  })
   /** The memory projection at an entry: what a node has that folds the same log. */
   const spentAt = Effect.fnUntraced(function* (index: number) {
     const states = Fold.empty<{ readonly orders: number; readonly cents: number }>()
-    let fromIndex = 1
-    while (fromIndex <= index) {
-      const entries: ReadonlyArray<AppliedEntry> = yield* feed.read({ fromIndex, maxBytes: 1024 * 1024 })
-      for (const entry of entries) if (entry.index <= index) Fold.fold(spent, states, entry)
-      fromIndex = entries[entries.length - 1]!.index + 1
-    }
+    for (const entry of yield* entriesThrough(index)) Fold.fold(spent, states, entry)
     return Object.fromEntries(states.entries())
+  })
+  /** The events of the log, as the rows of `sql_changes` show them. */
+  const eventsThrough = Effect.fnUntraced(function* (projection: Sql<never>, index: number) {
+    return (yield* entriesThrough(index)).flatMap((entry) =>
+      Result.getOrThrow(projection.eventsOf(entry)).map(
+        ({ index, ordinal, record }) => `${index}.${ordinal} ${(record as { readonly customer: string }).customer}`
+      )
+    )
   })
 
   /** None as long as the table is not there. */
@@ -81,6 +91,7 @@ export const play = Effect.gen(function* () {
     state,
     feed,
     spentAt,
+    eventsThrough,
     recorded: (projection: Sql<never>) => recordedIn(node.tables(), recordIdOf(projection)),
     write: (command: Parameters<typeof node.submit>[0]) => Effect.asVoid(node.submit(command)),
     /** The same as {@link spentAt}, by the rows. */

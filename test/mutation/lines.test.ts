@@ -7,6 +7,7 @@ import { brokenChanges } from "./brokenChanges.ts"
 import { promises } from "./brokenCommands.ts"
 import { brokenFiles } from "./brokenFiles.ts"
 import { brokenSight } from "./brokenSight.ts"
+import { brokenSql } from "./brokenSql.ts"
 import { brokenRows } from "./consensusRows.ts"
 import { plantedFaults } from "./plantedFaults.ts"
 import { plantedFollowFaults } from "./plantedFollowFaults.ts"
@@ -23,6 +24,7 @@ const all: ReadonlyArray<Mutation> = [
   ...brokenFiles,
   ...brokenRows,
   ...Object.values(brokenSight),
+  ...Object.values(brokenSql),
   ...plantedFaults,
   ...plantedFollowFaults,
   ...plantedInScopes,
