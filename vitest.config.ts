@@ -130,8 +130,10 @@ const testTimeout = 60_000
 /** One test may try all mutants of a file. The longest took 20 s on two quiet cores, and 106 s on very busy ones. */
 const mutationTimeout = 300_000
 
-/** All cores: by itself vitest keeps one of them free. */
-const inside = { testTimeout, exclude, maxWorkers: "100%", sequence: { groupOrder: 0 } }
+/** Half of the time of a test that is not pure is a wait: so half as many again as there are cores keep them busy. */
+const insideWorkers = Math.ceil(1.5 * availableParallelism())
+
+const inside = { testTimeout, exclude, maxWorkers: insideWorkers, sequence: { groupOrder: 0 } }
 
 /** Their files share what they load, and the bundles of their programs. */
 const ofProcesses = {
