@@ -6,12 +6,16 @@ import * as Model from "lithair/model"
 
 export const Id = Schema.String.check(Schema.isUUID())
 
-/** A show, which everyone may see. The organizer opens it, and the command alone sells its seats. */
+/**
+ * A show, which everyone may see. The organizer opens it, and the command alone sells its seats. The briefing is for those
+ * who work there: for others it is as if a show had none.
+ */
 export class Show extends Model.Class<Show>("Show")(
   {
     id: Model.id(Id),
     title: Schema.NonEmptyString.pipe(Model.replicate),
-    seats: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 100_000 }))
+    seats: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 100_000 })),
+    briefing: Model.masked(Schema.String, { roles: ["organizer", "staff"], initial: "" })
   },
   {
     writes: { change: "commands" },

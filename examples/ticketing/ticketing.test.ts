@@ -154,6 +154,42 @@ describe("ticketing", () => {
       }).pipe(Effect.provide(cluster([])))
   )
 
+  it.live("shows the briefing of a show to the organizer and the staff, and by no way to others", () =>
+    Effect.gen(function* () {
+      const { on } = yield* TestCluster
+      const json = (node: string, request: ReturnType<typeof get>) =>
+        on(
+          node,
+          Effect.flatMap(request, ({ json }) => json)
+        )
+      const briefing = "The band eats at six."
+      const show = { id: showId, title: "Hamlet", seats: 1 }
+      assert.strictEqual((yield* on("n1", post("/manage/api/shows", ada, { ...show, briefing }))).status, 403)
+      assert.strictEqual((yield* on("n1", post("/manage/api/shows", organizer, { ...show, briefing }))).status, 201)
+      const path = `/manage/api/shows/${showId}`
+      // The sale changes the show, and keeps what the buyer does not see.
+      yield* on("n2", post("/tickets", ada, { showId }))
+      for (const token of [organizer, door]) {
+        assert.deepStrictEqual(yield* json("n2", get(path, token)), { ...show, seats: 0, briefing })
+        const found = yield* json("n3", get("/manage/api/shows?briefing=like.*band*", token))
+        assert.deepStrictEqual(found, { items: [{ ...show, seats: 0, briefing }], next: null })
+      }
+      const seen = { ...show, seats: 0 }
+      assert.deepStrictEqual(yield* json("n2", get(path)), seen)
+      assert.deepStrictEqual(yield* json("n3", get("/manage/api/shows")), { items: [seen], next: null })
+      const { items } = (yield* json("n1", get(`${path}/history`))) as {
+        readonly items: ReadonlyArray<{ data: object }>
+      }
+      assert.deepStrictEqual(
+        items.map(({ data }) => data),
+        [show, seen]
+      )
+      for (const query of ["briefing=like.*band*", "order=briefing.asc", "select=briefing"]) {
+        assert.strictEqual((yield* on("n1", get(`/manage/api/shows?${query}`))).status, 400, query)
+      }
+    }).pipe(Effect.provide(cluster([])))
+  )
+
   it.live("admits each ticket once, by the staff alone", () => {
     const mails: Array<Mail> = []
     return Effect.gen(function* () {
