@@ -83,14 +83,16 @@ export const takeIn = Effect.fnUntraced(function* (taking: Taking, hello: Hello)
       ? passing("it belongs to no cluster yet")
       : { _tag: "Joined", clusterId, members: taking.members() }
   }
-  const known = taking.members().find((each) => each.id === id)
-  if (known?.instanceId === instanceId && known.address === address) return joined()
+  const known = (): ConfigurationMember | undefined => taking.members().find((each) => each.id === id)
+  // Its data directory is what counts: a node that ended before it noted its cluster may come back at another address.
+  if (known()?.instanceId === instanceId) return joined()
   const change = { _tag: "AddLearner", member: { id, address, instanceId }, autoPromote: true } as const
   return yield* taking.administer({ _tag: "ChangeMembers", admitted: "proof", change }).pipe(
     Effect.map((done) => {
       if (done._tag === "Done") return joined()
       if (done._tag !== "Refused") return passing("its leader did not add the node")
       const { reason } = done
+      if (reason === "alreadyMember") return alreadyMember(known(), instanceId) ?? joined()
       return (lasting.includes(reason) ? final : passing)(describeRefusal(reason))
     }),
     Effect.catch((error) =>
@@ -99,5 +101,15 @@ export const takeIn = Effect.fnUntraced(function* (taking: Taking, hello: Hello)
   )
 })
 
+/**
+ * The answer if the leader has a member of this id, and `known` is that member as this node knows it. Undefined if it is
+ * the one that asks: the cluster took it in before, and its directory does not say so yet. This node may not have heard of
+ * that member so far.
+ */
+const alreadyMember = (known: ConfigurationMember | undefined, instanceId: string): JoinReply | undefined => {
+  if (known?.instanceId === instanceId) return undefined
+  return (known === undefined ? passing : final)(describeRefusal("alreadyMember"))
+}
+
 /** Refusals that last, however long the node waits. */
-const lasting: ReadonlyArray<AdministerRefusal> = ["alreadyMember", "tooManyMembers"]
+const lasting: ReadonlyArray<AdministerRefusal> = ["tooManyMembers"]

@@ -82,12 +82,14 @@ const hello = (over: Partial<Hello> = {}) =>
 /** Takes a node in where the leader answers so. */
 const taking = Effect.fnUntraced(function* (
   answer: Effect.Effect<AdministerResult, NotDone | UnknownOutcome>,
-  over: Partial<Hello> = {}
+  over: Partial<Hello> = {},
+  /** The members that this node knows once the leader has answered. */
+  later = members
 ) {
   const orders: Array<unknown> = []
   const of: Taking = {
     clusterId: () => "x",
-    members: () => members,
+    members: () => (orders.length === 0 ? members : later),
     administer: (order) => {
       orders.push(order)
       return answer
@@ -114,12 +116,30 @@ describe("a member that takes a node in", () => {
     })
   )
 
+  it.effect(
+    "takes in again who ended before it noted its cluster, also elsewhere and where that is not known yet",
+    () =>
+      Effect.gen(function* () {
+        const moved = yield* taking(Effect.never, { nodeId: "a", address: "127.0.0.1:7", instanceId: "ia" })
+        assert.deepStrictEqual([moved.reply, moved.orders], [joined, []])
+        const refused = Effect.succeed({ _tag: "Refused", reason: "alreadyMember" } as const)
+        // This node lags behind the leader, which has taken the node in before.
+        const unheard = yield* taking(refused)
+        assert.isTrue(unheard.reply._tag === "NotJoined" && !unheard.reply.isFinal)
+        const own = { id: "d", address: "127.0.0.1:9", instanceId: "i" }
+        const heard = yield* taking(refused, {}, [...members, own])
+        assert.strictEqual(heard.reply._tag, "Joined")
+        // Another directory has the id.
+        const foreign = yield* taking(refused, {}, [...members, { ...own, instanceId: "another" }])
+        assert.isTrue(foreign.reply._tag === "NotJoined" && foreign.reply.isFinal)
+      })
+  )
+
   it.effect("says what passes and what stays", () =>
     Effect.gen(function* () {
-      const refused = (reason: "alreadyMember" | "changing" | "tooManyMembers" | "unreachable") =>
+      const refused = (reason: "changing" | "tooManyMembers" | "unreachable") =>
         Effect.succeed({ _tag: "Refused", reason } as const)
       const cases: ReadonlyArray<readonly [Effect.Effect<AdministerResult, NotDone | UnknownOutcome>, boolean]> = [
-        [refused("alreadyMember"), true],
         [refused("tooManyMembers"), true],
         [refused("changing"), false],
         [refused("unreachable"), false],
