@@ -2,7 +2,7 @@
  * The links of one node that are up, and what it tells about them: at most one for each peer and lane. PeerSockets.ts
  * opens them.
  */
-import { Deferred, Effect } from "effect"
+import { Clock, Deferred, Effect } from "effect"
 import type { NodeId } from "../core/Message.ts"
 import type { LinkClosed } from "./FrameStream.ts"
 import type { Hello } from "./Handshake.ts"
@@ -21,7 +21,9 @@ export interface LinkTable {
   readonly tell: (event: TransportEvent) => boolean
   /**
    * Adds a proven link. It takes the place of an older one without a loss if the same process says the same in both, and
-   * nobody is told. An older one of a peer that started again was left half open, and goes down.
+   * nobody is told. An older one of a peer that started again was left half open, and goes down. Of two links that cross,
+   * each dialled by one side at about the same time, both sides keep that of the smaller id: else each could retire the
+   * one that the other keeps.
    */
   readonly raise: (link: PeerLink) => Effect.Effect<void>
   /** Removes a link that has ended, and tells what ended it. */
@@ -48,10 +50,18 @@ export const isSameProcess = (one: Hello, other: Hello): boolean =>
 const saysTheSame = (one: Hello, other: Hello): boolean =>
   isSameProcess(one, other) && one.clusterId === other.clusterId && one.address === other.address
 
+/** Two links cross if they open within so long of each other, and each side has dialled one. */
+export const crossingMs = 1_000
+
 /** Makes an empty table. */
 export const makeLinkTable = (): LinkTable => {
   const up: Record<Lane, Map<NodeId, PeerLink>> = { control: new Map(), bulk: new Map() }
   let handler: ((event: TransportEvent) => void) | undefined
+  const openedMs = new WeakMap<PeerLink, number>()
+
+  /** Of two links that cross, whether the older one stays. */
+  const staysFirst = (older: PeerLink, link: PeerLink): boolean =>
+    openedMs.get(link)! - openedMs.get(older)! < crossingMs && older.dialledBy < link.dialledBy
 
   const lower = (link: PeerLink, why?: string): void => {
     const peer = link.hello.nodeId
@@ -79,7 +89,9 @@ export const makeLinkTable = (): LinkTable => {
     raise: Effect.fnUntraced(function* (link) {
       const peer = link.hello.nodeId
       const older = up[link.lane].get(peer)
+      openedMs.set(link, Number((yield* Clock.Clock).monotonicTimeNanosUnsafe()) / 1e6)
       if (older !== undefined && saysTheSame(older.hello, link.hello)) {
+        if (staysFirst(older, link)) return yield* link.retire
         up[link.lane].set(peer, link)
         return yield* older.retire
       }

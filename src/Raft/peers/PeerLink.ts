@@ -6,6 +6,7 @@
  * what was sent beyond that counts as queued. The same pulses show that a silent peer lives.
  */
 import { Effect, Latch } from "effect"
+import type { NodeId } from "../core/Message.ts"
 import type { LinkClosed } from "./FrameStream.ts"
 import { type Greeted, refusedBy, refuseOn, stop } from "./Greeting.ts"
 import type { Hello, Refusal } from "./Handshake.ts"
@@ -33,6 +34,8 @@ export interface PeerLink {
   readonly lane: Lane
   /** The generation of this node's certificate under it; 0 without TLS. */
   readonly generation: number
+  /** The node that opened the connection. */
+  readonly dialledBy: NodeId
   readonly send: (message: PeerMessage) => boolean
   /** Writes what waits to be sent now. */
   readonly flush: () => void
@@ -51,6 +54,7 @@ export interface PeerLink {
 export interface LinkOptions {
   readonly lane: Lane
   readonly generation: number
+  readonly dialledBy: NodeId
   /** Makes a message's frame; a transport gives all its links one that encodes equal messages once. */
   readonly encode?: (message: PeerMessage) => Uint8Array
 }
@@ -58,7 +62,7 @@ export interface LinkOptions {
 /** Carries messages on a connection whose sides have proved themselves. The scope of the greeting ends it. */
 export const makeLink = (
   { frames, introduced, theirs }: Greeted,
-  { encode = encodeFrame, generation, lane }: LinkOptions
+  { dialledBy, encode = encodeFrame, generation, lane }: LinkOptions
 ): PeerLink => {
   let queuedBytes = 0
   let acknowledgedBytes = 0
@@ -126,6 +130,7 @@ export const makeLink = (
     introduced,
     lane,
     generation,
+    dialledBy,
     send,
     flush: frames.flush,
     close: Effect.sync(() => end(stop("Closed by this node"))),

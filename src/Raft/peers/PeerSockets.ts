@@ -118,7 +118,8 @@ export const make = Effect.fnUntraced(function* (
     // It counts as a stranger until it has its answer.
     if (lane === "join") return yield* answerJoin(greeted, links.tell)
     opened()
-    const link = makeLink(greeted, { lane, generation: connection.generation, encode })
+    const dialledBy = side.role === "dialer" ? self.nodeId : greeted.theirs.nodeId
+    const link = makeLink(greeted, { lane, generation: connection.generation, dialledBy, encode })
     yield* links.refuseSecond(link)
     // That may have taken seconds. If this node's hello, or what it asked about the peer's start, is out of date by now,
     // the next link is right.

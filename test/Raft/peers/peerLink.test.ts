@@ -50,7 +50,7 @@ const linkByHand = Effect.gen(function* () {
   far.write(handshakeFrame("hello", encodeHello(acceptor)))
   far.write(handshakeFrame("proof", prove({ secret: undefined, role: "acceptor", dialer, acceptor })))
   const greeted = yield* greet({ connection: plain(near), side: { role: "dialer", hello: dialer }, secret: undefined })
-  const link = makeLink(greeted, { lane: "control", generation: 0 })
+  const link = makeLink(greeted, { lane: "control", generation: 0, dialledBy: "a" })
   yield* Effect.addFinalizer(() => Effect.sync(() => far.destroy()))
   while (writes.length < 2) yield* untilWritten
   writes.length = 0
@@ -177,7 +177,8 @@ describe("PeerLink", () => {
       const side = { role: "acceptor", answer: () => to } as const
       const link = makeLink(yield* greet({ connection: plain(near), side, secret: undefined }), {
         lane: "control",
-        generation: 0
+        generation: 0,
+        dialledBy: "a"
       })
       const received: Array<PeerMessage> = []
       yield* Effect.forkScoped(link.run((message) => received.push(message)))

@@ -18,6 +18,7 @@ const linked = Effect.gen(function* () {
       hello: { nodeId: id, address: `${id}:1`, instanceId: id, processNonce: new Uint8Array(16) } as unknown as Hello,
       lane,
       generation,
+      dialledBy: "self",
       introduced: unintroduced,
       send: () => true,
       flush: () => {},

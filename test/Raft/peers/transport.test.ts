@@ -97,7 +97,7 @@ const greetFrom = Effect.fnUntraced(function* (address: string, lane: Lane, inst
 })
 
 const dial = Effect.fnUntraced(function* (address: string, lane: Lane, instanceId: string) {
-  const link = makeLink(yield* greetFrom(address, lane, instanceId), { lane, generation: 0 })
+  const link = makeLink(yield* greetFrom(address, lane, instanceId), { lane, generation: 0, dialledBy: "a" })
   yield* Effect.forkScoped(Effect.ignore(link.run(() => {})))
   return link
 })
