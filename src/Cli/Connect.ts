@@ -1,13 +1,16 @@
-/** Reaches the nodes of a running cluster over HTTP: which ones, with which credential, and what their refusals mean. */
+/** Reaches the nodes of a running cluster over HTTP, by a port or a unix socket: which ones, with which credential, and what their refusals mean. */
 import { Config, Effect, Option, Redacted, Result, Schema, type Stream } from "effect"
 import { Argument, Flag } from "effect/cli"
 import { HttpClient, HttpClientRequest, type HttpClientResponse } from "effect/http"
 import { readWholeFile } from "../EventStore/Files.ts"
 import { CommandFailed } from "./Exit.ts"
+import { clientOf, socketOrigin, socketPathOf } from "./SocketClient.ts"
 
 /** The nodes to ask, in this order until one answers. */
 export const nodes = Argument.String("url").pipe(
-  Argument.withDescription("The node, as http://127.0.0.1:8081; several separated by commas. LITHAIR_NODES by default"),
+  Argument.withDescription(
+    "The node, as http://127.0.0.1:8081, or the unix socket of its operators, as unix:/run/shop/admin.sock; several separated by commas. LITHAIR_NODES by default"
+  ),
   Argument.withFallbackConfig(Config.String("LITHAIR_NODES"))
 )
 
@@ -73,30 +76,50 @@ export const exitOf = (
 /** The bytes of an answer. They fail if the connection ends early. */
 export type AnswerBytes = Stream.Stream<Uint8Array, CommandFailed>
 
-const urlsOf = (text: string): Result.Result<ReadonlyArray<URL>, CommandFailed> =>
+/** A node as somebody named it, and how to ask it. */
+interface Named {
+  readonly name: string
+  readonly base: URL
+  /** Undefined for the client of the command line. */
+  readonly client: HttpClient.HttpClient | undefined
+}
+
+const namedBy = (text: string): Named => {
+  const socketPath = socketPathOf(text)
+  if (socketPath !== undefined) return { name: text, base: new URL(socketOrigin), client: clientOf(socketPath) }
+  const base = new URL(/^https?:\/\//.test(text) ? text : `http://${text}`)
+  return { name: base.origin, base, client: undefined }
+}
+
+const nodesOf = (text: string): Result.Result<ReadonlyArray<Named>, CommandFailed> =>
   Result.try({
-    try: () => text.split(",").map((each) => new URL(/^https?:\/\//.test(each) ? each : `http://${each}`)),
-    catch: () => new CommandFailed({ message: `"${text}" is not the URL of a node`, exit: "usage" })
+    try: () => text.split(",").map(namedBy),
+    catch: () =>
+      new CommandFailed({ message: `"${text}" is not the URL of a node, nor unix: with a path`, exit: "usage" })
   })
 
 /** Whether no connection was made, so that no node has heard of the request: by the words of the three runtimes. */
 const isUnsent = (reason: string): boolean =>
-  /ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|refused|dns|getaddrinfo|Unable to connect/i.test(reason)
+  /ECONNREFUSED|ENOENT|EACCES|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|refused|dns|getaddrinfo|Unable to connect/i.test(
+    reason
+  )
 
-const attempt = Effect.fnUntraced(function* (base: URL, token: string | undefined, target: Target) {
+const attempt = Effect.fnUntraced(function* (node: Named, token: string | undefined, target: Target) {
+  const { base, name: nodeName } = node
+  const client = node.client ?? (yield* HttpClient.HttpClient)
   const { body, method, path, query = {} } = target
   const url = new URL(path, base)
   for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value)
   const plain = HttpClientRequest.make(method)(url.toString())
   const signed = token === undefined ? plain : HttpClientRequest.bearerToken(plain, token)
   const request = body === undefined ? signed : HttpClientRequest.bodyJsonUnsafe(signed, body)
-  const response = yield* Effect.mapError(HttpClient.execute(request), (failed) => {
+  const response = yield* Effect.mapError(client.execute(request), (failed) => {
     const reason = reasonOf(failed)
     const isUnknown = method !== "GET" && !isUnsent(reason)
     return new CommandFailed({
       message: isUnknown
-        ? `${base.origin} was asked and gave no answer (${reason}): it may have done it`
-        : `Cannot reach ${base.origin}: ${reason}`,
+        ? `${nodeName} was asked and gave no answer (${reason}): it may have done it`
+        : `Cannot reach ${nodeName}: ${reason}`,
       exit: isUnknown ? "unknown" : "unreachable"
     })
   })
@@ -115,10 +138,10 @@ const attempt = Effect.fnUntraced(function* (base: URL, token: string | undefine
  */
 export const ask = Effect.fnUntraced(function* (urls: string, credentials: Credentials, target: Target) {
   const token = yield* tokenOf(credentials)
-  const bases = yield* Effect.fromResult(urlsOf(urls))
+  const named = yield* Effect.fromResult(nodesOf(urls))
   let failure: CommandFailed | undefined
-  for (const base of bases) {
-    const answered = yield* Effect.result(attempt(base, token, target))
+  for (const node of named) {
+    const answered = yield* Effect.result(attempt(node, token, target))
     if (Result.isSuccess(answered)) return answered.success
     failure = answered.failure
     if (failure.exit !== "unreachable") break

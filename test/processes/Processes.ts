@@ -192,10 +192,11 @@ export const makeNode = Effect.fnUntraced(function* (
 export const runToEnd = (
   flags: ReadonlyArray<string>,
   script: string = exampleScript,
-  environment: Record<string, string> = {}
+  environment: Record<string, string> = {},
+  runtime: Runtime = "node"
 ) =>
   Effect.promise(async () => {
-    const child = spawn(bin("node"), [bundleOf(script), ...flags], {
+    const child = spawn(bin(runtime), [...runs[runtime], programOf(runtime, script), ...flags], {
       stdio: ["ignore", "pipe", "pipe"],
       env: { ...process.env, ...environment },
       timeout: 20_000

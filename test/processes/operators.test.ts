@@ -112,8 +112,18 @@ describe.for<Runtime>(["node", "bun", "deno"])("operators of a node on %s", (run
           assert.strictEqual(yield* statusOf(own, each), 200, each)
           assert.strictEqual(yield* statusOf({ port: node.port }, each), 404, each)
         }
+        // The command line asks there too, as one of several places.
+        const run = (flags: ReadonlyArray<string>, nodes: string) =>
+          runToEnd(["key", ...flags, "--json"], cli, { LITHAIR_NODES: nodes }, runtime)
+        const made = yield* run(["create", "ada"], `unix:${path}.none,unix:${path}`)
+        assert.strictEqual(made.code, 0, made.stderr)
+        const listed = yield* run(["list"], `unix://${path}`)
+        assert.deepInclude(JSON.parse(listed.stdout)[0], { name: "ada", id: JSON.parse(made.stdout).id })
         yield* node.stop("SIGKILL")
         assert.isTrue(existsSync(path))
+        const gone = yield* run(["list"], `unix:${path}`)
+        assert.strictEqual(gone.code, 3, gone.stderr)
+        assert.match(gone.stderr, /^lithair: Cannot reach unix:.*admin\.sock: /)
         yield* node.start
         yield* untilStatus("the socket answers again", 200, statusOf(own, "/readyz"))
         assert.strictEqual(yield* node.stop("SIGTERM"), 0)
