@@ -6,7 +6,7 @@ import { Exit } from "effect"
 import type { Command } from "../Machine/Command.ts"
 import type { NodeId } from "../Raft/core/Message.ts"
 import type { Settle } from "../Raft/node/Settle.ts"
-import { parentIn, type Tracing, traceparentOf } from "../Raft/node/Tracing.ts"
+import { parentIn, type Tracing, traceparentOf } from "../Tracing.ts"
 
 /** A command, and who hears of its outcome. */
 export interface Sent<A, E> {

@@ -7,7 +7,7 @@
  */
 import { idOf, isCaller, systemId } from "../Access/Caller.ts"
 import { isRecord } from "../Machine/Json.ts"
-import { traceparentLength } from "../Raft/node/Tracing.ts"
+import { traceparentLength } from "../Tracing.ts"
 
 /** Whether a value is as a field needs it. */
 type Check = (value: unknown) => boolean

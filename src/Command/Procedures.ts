@@ -11,9 +11,11 @@ import { decoder } from "../Model/Decoder.ts"
 import { errorsOf } from "../Model/FieldError.ts"
 import { jsonCodec } from "../Model/JsonCodec.ts"
 import { jsonEncoder } from "../Model/JsonEncoder.ts"
+import { current, type Tracing } from "../Tracing.ts"
 import { Caller } from "./Caller.ts"
 import type { Any } from "./Declaration.ts"
 import { type Handle, type HandlerOf, handlerKey } from "./Handler.ts"
+import * as HandlerSpan from "./HandlerSpan.ts"
 import { runNow } from "./Running.ts"
 import { NotFound, OperationRefused, Transaction } from "./Transaction.ts"
 import * as TransactionOver from "./TransactionOver.ts"
@@ -23,16 +25,21 @@ export const make = Effect.fnUntraced(function* <C extends Any>(
   commands: ReadonlyArray<C>
 ): Effect.fn.Return<Procedures, never, HandlerOf<C>> {
   const context = yield* Effect.context<HandlerOf<C>>()
+  const tracing = yield* current(yield* Clock.Clock)
   const procedures = new Map<string, Procedure>()
   for (const command of commands) {
     invariant(!procedures.has(command.name), `Two commands have the name "${command.name}"`)
     const handle = Context.getUnsafe(context, handlerKey(command.name))
-    procedures.set(command.name, procedureOf(command, handle, context))
+    procedures.set(command.name, procedureOf(command, handle, { context, tracing }))
   }
   return procedures
 })
 
-const procedureOf = (command: Any, handle: Handle<Any>, context: Context.Context<never>): Procedure => {
+const procedureOf = (
+  command: Any,
+  handle: Handle<Any>,
+  { context, tracing }: { readonly context: Context.Context<never>; readonly tracing: Tracing | undefined }
+): Procedure => {
   const { name } = command
   const decodePayload = decoder(jsonCodec(command.payload))
   const encodeSuccess = jsonEncoder(command.success)
@@ -81,7 +88,8 @@ const procedureOf = (command: Any, handle: Handle<Any>, context: Context.Context
     }
     const { close, end, transaction } = TransactionOver.over(access)
     const handled = Effect.suspend(() => heard(handle(decoded.success)))
-    const services = context.pipe(
+    const span = HandlerSpan.begin(tracing, access.trace, name)
+    const services = HandlerSpan.around(context, tracing, span).pipe(
       Context.add(Random.Random, randomOf(access.newId)),
       Context.add(Clock.Clock, clockAt(access)),
       Context.add(Transaction, transaction),
@@ -90,6 +98,7 @@ const procedureOf = (command: Any, handle: Handle<Any>, context: Context.Context
     // Fibers that the handler forked and left behind can no longer use the transaction once it has ended.
     const exit = runNow(handled, services, close)
     close()
+    HandlerSpan.end(span, exit)
     const ended = end()
     return ended === undefined ? outcomeOf(exit) : stopped(ended)
   }

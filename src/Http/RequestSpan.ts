@@ -4,7 +4,7 @@
  * ids, nor the query, nor a credential.
  */
 import { Context, Effect, Exit, Option, Tracer } from "effect"
-import { parentIn, type Span, type Tracing, traceparentOf } from "../Raft/node/Tracing.ts"
+import { parentIn, type Span, type Tracing, traceparentOf } from "../Tracing.ts"
 import type { Head } from "./Head.ts"
 
 /** Begins the span of a request below the one that its client names; undefined if the client wants none. */

@@ -16,6 +16,8 @@ export interface Circumstances {
   readonly guard?: Guard
   /** What the node enforces; absent if it is open. */
   readonly policy?: Policy
+  /** The `traceparent` of the span that the command is part of, if its client wants it traced. No decision depends on it. */
+  readonly trace?: string
   /** Present if a handler acts for a caller: what that caller may do. */
   readonly acting?: Guard
 }

@@ -149,7 +149,8 @@ export const decideNext = (machine: Machine, command: Command, circumstances: Ci
     logAgeMs: machine.logAge.nowMs,
     formats: machine.formats,
     ...(machine.policy === undefined ? {} : { policy: machine.policy }),
-    ...(guard === undefined ? {} : { guard })
+    ...(guard === undefined ? {} : { guard }),
+    ...(command.trace === undefined ? {} : { trace: command.trace })
   }
   const decision = attempt(machine, command, () => decide(tables, machine.procedures, command, at))
   const { entry, overlay } = decision

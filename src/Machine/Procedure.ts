@@ -52,6 +52,8 @@ export interface Access {
   /** The age of the log at the entry, in ms (LogAge.ts). */
   readonly logAgeMs: number
   readonly newId: () => string
+  /** The span that the command is part of, as a `traceparent`; undefined if nobody wants it traced. */
+  readonly trace: string | undefined
   /** The record, undefined if there is none. */
   readonly get: (model: string, id: string) => Result.Result<EncodedRecord | undefined, Rejection>
   readonly list: (request: ListAccess) => Result.Result<ReadonlyArray<EncodedRecord>, Rejection>
@@ -118,6 +120,7 @@ const accessTo = (
     timeMs: at.timeMs,
     logAgeMs: at.logAgeMs,
     newId: at.newId,
+    trace: at.trace,
     get: (model, id) =>
       step(() =>
         Result.flatMap(known(tables, model), (target) =>

@@ -17,7 +17,7 @@ import { splitTarget } from "../Http/Routing.ts"
 import type { Visit } from "../Http/Visit.ts"
 import type { Problem } from "../Problem.ts"
 import type { Forget } from "../Raft/node/Settle.ts"
-import { type Span, traceparentOf } from "../Raft/node/Tracing.ts"
+import { type Span, traceparentOf } from "../Tracing.ts"
 import { dropRest } from "./Refusal.ts"
 
 /** Requests with these methods have no body that means anything. */

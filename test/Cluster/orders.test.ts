@@ -15,7 +15,7 @@ import type { Rejection } from "../../src/Machine/Rejection.ts"
 import type { Answered } from "../../src/Raft/node/Answered.ts"
 import { NotDone, UnknownOutcome } from "../../src/Raft/node/Outcome.ts"
 import { outcomeOf, type Settle, settleNow } from "../../src/Raft/node/Settle.ts"
-import * as Tracing from "../../src/Raft/node/Tracing.ts"
+import * as Tracing from "../../src/Tracing.ts"
 import { descriptors } from "../Machine/Store.ts"
 
 type Failure = NotDone | UnknownOutcome

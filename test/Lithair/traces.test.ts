@@ -12,6 +12,7 @@ import { Effect, Layer, Option, Schema, Tracer } from "effect"
 import { FetchHttpClient, HttpRouter, HttpServer } from "effect/http"
 import type { NetAddress } from "effect/net"
 import { OtlpSerialization, OtlpTracer } from "effect/observability"
+import * as Command from "../../src/Command.ts"
 import * as Http from "../../src/Http.ts"
 import * as Lithair from "../../src/Lithair.ts"
 import * as Model from "../../src/Model.ts"
@@ -263,5 +264,39 @@ describe("a trace", () => {
       )
       assert.isTrue(own.every((each) => parentOf(each) === span.spanId && each.traceId === span.traceId))
     }).pipe(Effect.provide(TestCluster.layer({ models: [Product] })), Effect.provideService(Tracer.Tracer, tracer))
+  })
+
+  it.effect("has the handler of a command, and the spans that it begins, in the leader's own time", () => {
+    const { ended, tracer } = recorder()
+    const restock = Command.make("restock", { payload: Schema.Struct({}), success: Schema.Int })
+    const restocking = Command.layer(restock, () => Effect.withSpan(Effect.succeed(1), "counting"))
+    return Effect.gen(function* () {
+      const { advance, leader, on, settle } = yield* TestCluster
+      const run = Effect.flatMap(Repository.Repository, ({ run }) => run(restock, {}))
+      yield* on(yield* leader, run)
+      assert.deepStrictEqual(ended(), [], "nobody wanted the first one traced")
+      yield* advance("1 second")
+      yield* on(yield* leader, Effect.withSpan(run, "import"))
+      yield* settle
+      const of = (name: string) => ended().find((span) => span.name === name)!
+      const [program, handle, counting, decide] = [
+        of("import"),
+        of("lithair.handle"),
+        of("counting"),
+        of("lithair.decide")
+      ]
+      assert.strictEqual(handle.attributes.get("lithair.command"), "restock")
+      assert.deepStrictEqual(
+        [handle, counting, decide].map((span) => [parentOf(span), span.traceId]),
+        [program, handle, program].map(({ spanId }) => [spanId, program.traceId])
+      )
+      const timesOf = ({ status }: Tracer.Span) =>
+        status._tag === "Ended" ? [status.startTime, status.endTime] : assert.fail("it has not ended")
+      const [[began = 0n, over = 0n], [begins = 0n, ends = 0n]] = [timesOf(handle), timesOf(counting)]
+      assert.isTrue(began <= begins && begins <= ends && ends <= over)
+    }).pipe(
+      Effect.provide(TestCluster.layer({ models: [Product], commands: [restock] }).pipe(Layer.provide(restocking))),
+      Effect.provideService(Tracer.Tracer, tracer)
+    )
   })
 })

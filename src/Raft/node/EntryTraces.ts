@@ -5,8 +5,8 @@
  */
 import { Exit } from "effect"
 import type { LogEntry } from "../../EventStore/LogEntry.ts"
+import { parentIn, type Span, type Tracing } from "../../Tracing.ts"
 import type { State } from "../core/State.ts"
-import { parentIn, type Span, type Tracing } from "./Tracing.ts"
 
 /** The most entries that are followed at once. Commands beyond it have a decision and no more. */
 const openMaxCount = 1_000

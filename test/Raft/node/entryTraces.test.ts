@@ -4,7 +4,7 @@ import { Clock, Effect, Tracer } from "effect"
 import type { LogEntry } from "../../../src/EventStore/LogEntry.ts"
 import type { State } from "../../../src/Raft/core/State.ts"
 import * as EntryTraces from "../../../src/Raft/node/EntryTraces.ts"
-import * as Tracing from "../../../src/Raft/node/Tracing.ts"
+import * as Tracing from "../../../src/Tracing.ts"
 
 const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
