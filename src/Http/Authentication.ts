@@ -54,7 +54,7 @@ export const caller: Effect.Effect<Caller, Problem, HttpServerRequest.HttpServer
   function* () {
     const { headers, method } = yield* HttpServerRequest.HttpServerRequest
     const { begin } = yield* Authentication
-    return yield* outcomeOf(begin({ headers, method, visit: yield* CurrentVisit }))
+    return yield* Effect.mapError(outcomeOf(begin({ headers, method, visit: yield* CurrentVisit })), denying)
   }
 )
 

@@ -39,21 +39,25 @@ type AnyEffect = Effect.Effect<unknown, unknown, unknown>
 
 /** Endpoints by the handler of their route. */
 const endpoints = new WeakMap<object, MountedEndpoint>()
-/** The router's own effects by the effects that our fallback made of them. */
-const routers = new WeakMap<object, AnyEffect>()
+/** By the effects that our fallback made: the router's own effect, and the node's shared state. */
+const routers = new WeakMap<object, { readonly router: AnyEffect; readonly serving: Serving["Service"] }>()
 
 /** Remembers the endpoint whose route has this handler. */
 export const register = (handler: object, endpoint: MountedEndpoint): void => void endpoints.set(handler, endpoint)
 
 /** Remembers that our fallback made `served` from `router`. */
-export const madeOf = (served: object, router: AnyEffect): void => void routers.set(served, router)
+export const madeOf = (served: object, router: AnyEffect, serving: Serving["Service"]): void =>
+  void routers.set(served, { router, serving })
+
+/** The state that the routes of a node share, in what a server serves; undefined if a middleware hides them. */
+export const servingIn = (served: object): Serving["Service"] | undefined => routers.get(served)?.serving
 
 /** Returns how to find endpoints in what a server serves; undefined if its requests must go to the router. */
 export const findIn = Effect.fnUntraced(function* (
   served: object,
   middleware: unknown
 ): Effect.fn.Return<Find | undefined> {
-  const app = routers.get(served)
+  const app = routers.get(served)?.router
   if (middleware !== undefined || app === undefined) return undefined
   const context = yield* Effect.context<never>()
   const tracer = Context.get(context, Tracer.Tracer)

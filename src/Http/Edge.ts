@@ -41,6 +41,8 @@ export interface Edge {
   readonly cors: Cors.Cors | undefined
   /** How many streams of events one holder may have. */
   readonly streamsOfOneMax: number
+  /** The proxies that it believes. */
+  readonly trustedProxies: ReadonlyArray<string>
 }
 
 /** Which of the limits of one caller is reached. */
@@ -121,6 +123,7 @@ export const make = Effect.fnUntraced(function* (
       log?.(visit, status, nowMs())
     },
     cors: Cors.make(options.corsOrigins ?? [], auth?._tag === undefined ? auth?.authenticators : undefined),
-    streamsOfOneMax: options.streamsOfOneMax ?? streamsOfOneMaxDefault
+    streamsOfOneMax: options.streamsOfOneMax ?? streamsOfOneMaxDefault,
+    trustedProxies: options.trustedProxies ?? []
   }
 })

@@ -2,7 +2,7 @@
  * Mounts routes of a node on a router that the application chose. Every answer names the node; requests wait for their
  * turn; a request within our paths that matches no route gets a problem.
  */
-import { Effect, Exit, Option, type Types } from "effect"
+import { Context, Effect, Exit, Option, type Types } from "effect"
 import { HttpRouter, HttpServerError, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { anonymous } from "../Access/Caller.ts"
 import { Member } from "../Cluster/Member.ts"
@@ -20,6 +20,7 @@ import { type Endpoint, type Handler, perform } from "./Handler.ts"
 import type { Head } from "./Head.ts"
 import { isExempt, openRefusal } from "./OpenMode.ts"
 import { problemOfFailure } from "./Outcomes.ts"
+import { deniedBy } from "./OwnDenials.ts"
 import { currentTrace } from "./RequestSpan.ts"
 import { exactly, type KnownPath, knownPaths, splitTarget, unanswered } from "./Routing.ts"
 import { Serving } from "./Serving.ts"
@@ -210,16 +211,38 @@ const mountedOnWhole = Effect.fnUntraced(function* (
         return Effect.map(met === undefined ? own() : answered(met), (response) =>
           isOurs || met !== undefined ? closeIfUnread(request, response) : response
         ).pipe(
-          Effect.onExit((exit) => Effect.map(statusOf(exit), (status) => edge.end(visit, status))),
+          Effect.onExit((exit) =>
+            Effect.flatMap(statusOf(exit), (status) => {
+              const noting = isOurs || met !== undefined ? Effect.void : noteOwn(serving, visit, { exit, status })
+              return Effect.andThen(
+                noting,
+                Effect.sync(() => edge.end(visit, status))
+              )
+            })
+          ),
           Effect.provideService(CurrentVisit, visit)
         )
       })
-      DirectRoutes.madeOf(served, app)
+      DirectRoutes.madeOf(served, app, serving)
       return served
     }
   )
   return mounted
 })
+
+/** Notes what a route of the application answered: its template for the log of requests, and what it denied. */
+const noteOwn = (
+  { audit }: Serving["Service"],
+  visit: Visit,
+  { exit, status }: { readonly exit: Exit.Exit<Response, unknown>; readonly status: number }
+): Effect.Effect<void> =>
+  Effect.flatMap(Effect.context<never>(), (context) => {
+    visit.route ??= Option.getOrUndefined(Context.getOption(context, HttpRouter.RouteContext))?.route.path
+    const denied = deniedBy(exit, status)
+    if (denied === undefined) return Effect.void
+    if (typeof denied.outcome !== "number") visit.problem ??= denied.outcome.kind
+    return audit.denied(visit, denied.denial, denied.outcome)
+  })
 
 /** The answer to a request before any route sees it: a refusal, or that to a preflight; undefined if a route answers. */
 const answerBefore = (

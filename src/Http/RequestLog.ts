@@ -11,7 +11,7 @@ export interface LoggedRequest {
   /** When the answer went, RFC 3339. */
   readonly at: string
   readonly method: string
-  /** The template of the route, as in `/api/notes/:id`; null if no route of the node answered. */
+  /** The template of the route, as in `/api/notes/:id`; null if no route answered. */
   readonly route: string | null
   /** 0 if the client went away before the answer. */
   readonly status: number

@@ -57,7 +57,7 @@ export const layer = (served: Served): Layer.Layer<Serving> =>
         admission: yield* Admission.make,
         answers: makeAnswers(),
         streams: makeEventStreams(edge.streamsOfOneMax),
-        audit: Audit.make(),
+        audit: yield* Audit.make,
         isOpen: served.auth === undefined && served.insecureOpen !== true,
         isGuarded: served.auth !== undefined && served.auth._tag === undefined,
         tracing: yield* current(yield* Clock.Clock)

@@ -4,7 +4,7 @@ import type { ClientAddress, FindAddress } from "./ClientAddress.ts"
 
 /** One request. The edge makes it when the request comes, and reads it when the answer goes. */
 export class Visit {
-  /** The template of the route that answers, as in `/api/notes/:id`; undefined if no route of ours does. */
+  /** The template of the route that answers, as in `/api/notes/:id`; undefined if no route does. */
   route: string | undefined
   /** The id of the principal that has signed in. */
   principal: string | undefined

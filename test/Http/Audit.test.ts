@@ -7,12 +7,12 @@ import * as Audit from "../../src/Http/Audit.ts"
 const lineOf = (details: Audit.Details) => {
   const lines: Array<string> = []
   const logger = Logger.make(({ message }) => void lines.push(String(message)))
-  return Audit.make()
-    .acted(undefined, { who: "ada", outcome: 409, details })
-    .pipe(
-      Effect.provide(Logger.layer([logger])),
-      Effect.map(() => JSON.parse((lines[0] ?? "").replace("Audit: ", "")))
-    )
+  return Effect.scoped(
+    Effect.flatMap(Audit.make, ({ acted }) => acted(undefined, { who: "ada", outcome: 409, details }))
+  ).pipe(
+    Effect.provide(Logger.layer([logger])),
+    Effect.map(() => JSON.parse((lines[0] ?? "").replace("Audit: ", "")))
+  )
 }
 
 describe("a line of the audit log", () => {
