@@ -7,7 +7,7 @@ import { Cause, Console, Effect, Exit, Layer, Option, Result, Runtime } from "ef
 import { CliError, CliOutput, Command } from "effect/cli"
 import { type Etag, type HttpPlatform, HttpServer, type HttpServerError } from "effect/http"
 import { type BadTokenFile, layerAdminToken } from "./Http/AdminToken.ts"
-import { findIn } from "./Http/DirectRoutes.ts"
+import { findIn, servingIn } from "./Http/DirectRoutes.ts"
 import type { EdgeOptions } from "./Http/EdgeOptions.ts"
 import { OperatorServer } from "./Http/OperatorServer.ts"
 import { version } from "./Http/Version.ts"
@@ -38,7 +38,10 @@ export interface ServerOptions {
   readonly host?: string
   /** Bounds of connections: 10,000 in all and 256 of one address, unless it is of this host or of a trusted proxy. */
   readonly connections?: Partial<ConnectionLimits>
-  /** The settings of the node's edge. Its `trustedProxies` may open connections for all their clients. */
+  /**
+   * The settings of the node's edge. Its `trustedProxies` may open connections for all their clients, and those of the
+   * application may too, once it serves.
+   */
   readonly edge?: EdgeOptions
 }
 
@@ -72,12 +75,13 @@ export const layerServer = (
 ): Layer.Layer<ServerServices, HttpServerError.ServeError> =>
   Layer.unwrap(
     Effect.gen(function* () {
-      const { serveFirst, server } = makeServer(options.connections, options.edge?.trustedProxies)
+      const made = makeServer(options.connections, options.edge?.trustedProxies)
+      const { server } = made
       if ("path" in options) {
         yield* removeStale(options.path)
         ownerOnlySocket(server, options.path)
       }
-      const whole = Effect.map(HttpServer.HttpServer, (plain) => servingDirectly(answerInterrupted(plain), serveFirst))
+      const whole = Effect.map(HttpServer.HttpServer, (plain) => servingDirectly(answerInterrupted(plain), made))
       const at = "path" in options ? { path: options.path } : { port: options.port, host: options.host ?? "127.0.0.1" }
       return Layer.effect(HttpServer.HttpServer, whole).pipe(
         Layer.provideMerge(NodeHttpServer.layer(() => server, { ...at, gracefulShutdownTimeout, websocket }))
@@ -88,13 +92,16 @@ export const layerServer = (
 /** A server that serves directly where nothing stands before an endpoint. */
 const servingDirectly = (
   { address, serve }: HttpServer.HttpServer["Service"],
-  serveFirst: NodeServer["serveFirst"]
+  { serveFirst, trust }: NodeServer
 ): HttpServer.HttpServer["Service"] =>
   HttpServer.make({
     address,
     serve: Effect.fnUntraced(function* (app, middleware) {
       yield* middleware === undefined ? serve(app) : serve(app, middleware)
       serveFirst(yield* findIn(app, middleware))
+      // The settings of the application and of its place together.
+      const serving = servingIn(app)
+      if (serving !== undefined) trust(serving.edge.trustedProxies)
       yield* Effect.addFinalizer(() => Effect.sync(() => serveFirst(undefined)))
     })
   })

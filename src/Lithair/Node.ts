@@ -15,7 +15,7 @@ import { Directory } from "../EventStore/Directory.ts"
 import type { LogCorrupt, LogFailed } from "../EventStore/LogStore.ts"
 import * as Authentication from "../Http/Authentication.ts"
 import type { Auth, External } from "../Http/Authenticator.ts"
-import type { EdgeOptions } from "../Http/EdgeOptions.ts"
+import { type EdgeOptions, wrongWithEdge } from "../Http/EdgeOptions.ts"
 import * as Serving from "../Http/Serving.ts"
 import * as LiveQueries from "../Live/LiveQueries.ts"
 import type { ModelMismatch } from "../Local/checkModels.ts"
@@ -40,7 +40,7 @@ import * as Records from "../Repository/Records.ts"
 import * as SqlProjections from "../Sql/SqlProjections.ts"
 import type { DenyByDefault } from "./DenyByDefault.ts"
 import { Lifecycle } from "./Lifecycle.ts"
-import { Place } from "./Place.ts"
+import { BadEdge, Place } from "./Place.ts"
 import { policyOf } from "./Policy.ts"
 
 /** Any projection: one that every node folds, or one that the leader writes into a SQL database. */
@@ -112,8 +112,11 @@ export type NodeServices =
  */
 export type NeededBy<R, C extends AnyCommand> = Exclude<R, NodeServices> | HandlerOf<C>
 
-/** Why a node does not start: it cannot open its own log, which may not fit its models, or cannot run SQLite. */
-export type OpeningFailure = LogFailed | LogCorrupt | ModelMismatch | SqliteUnavailable
+/**
+ * Why a node does not start: it cannot open its own log, which may not fit its models, cannot run SQLite, or the
+ * application has a wrong setting of the edge.
+ */
+export type OpeningFailure = LogFailed | LogCorrupt | ModelMismatch | SqliteUnavailable | BadEdge
 
 /** The identity of a node, and the options that tests set. */
 export type Own = Pick<Member.MemberOptions, "self" | "join" | "newId"> & {
@@ -138,6 +141,8 @@ export const layerOwn = <R = never, C extends AnyCommand = never>(
   const projections = all.filter((each): each is Projection => each._tag !== "Sql")
   // The compiler has seen to their services where it knew the application (SqlNeeds).
   const intoSql = all.filter((each): each is Sql<R> => each._tag === "Sql")
+  const wrong = wrongWithEdge(application.edge ?? {})
+  if (wrong !== undefined) return Layer.unwrap(Effect.fail(new BadEdge({ message: wrong })))
   const { dropped, models: described } = split(declared)
   const models = described.map(describe)
   checkTogether(models)

@@ -27,18 +27,33 @@ export const limitsOf = ({
   ofThisHostMax = max
 }: Partial<ConnectionLimits> = {}): ConnectionLimits => ({ max, ofOneAddressMax, ofThisHostMax })
 
+/** The connections of a node's server. */
+export interface Connections {
+  /** Admits one by the address of its socket; undefined if it is one too many. Call what it returns once it has ended. */
+  readonly admit: (socket: string) => (() => void) | undefined
+  /** From now on these proxies too may open connections for all their clients. */
+  readonly trust: (proxies: ReadonlyArray<string>) => void
+}
+
 /** Admits connections by the addresses of their sockets, within these bounds. */
 export const make = (
   limits: Partial<ConnectionLimits> = {},
   trustedProxies: ReadonlyArray<string> = []
-): ((socket: string) => (() => void) | undefined) => {
+): Connections => {
   const bounds = limitsOf(limits)
   const { admit } = AddressCount.make(bounds)
-  const find = ClientAddress.make(Result.getOrThrow(ClientAddress.parseNetworks(trustedProxies)))
-  return (socket) => {
-    const peer = find(socket, {})
-    // A unix socket says no address, and only programs of this host open it.
-    if (peer === undefined) return admit(socket, bounds.ofThisHostMax)
-    return admit(peer.isOfThisHost ? peer.text : peer.key, peer.isProxy ? bounds.max : undefined)
+  const findBehind = (proxies: ReadonlyArray<string>) =>
+    ClientAddress.make(Result.getOrThrow(ClientAddress.parseNetworks(proxies)))
+  let find = findBehind(trustedProxies)
+  return {
+    admit: (socket) => {
+      const peer = find(socket, {})
+      // A unix socket says no address, and only programs of this host open it.
+      if (peer === undefined) return admit(socket, bounds.ofThisHostMax)
+      return admit(peer.isOfThisHost ? peer.text : peer.key, peer.isProxy ? bounds.max : undefined)
+    },
+    trust: (proxies) => {
+      find = findBehind([...trustedProxies, ...proxies])
+    }
   }
 }

@@ -42,6 +42,8 @@ export interface NodeServer {
   readonly server: Server
   /** Serves the endpoints that this finds directly; with undefined all requests go to the listener. */
   readonly serveFirst: (find: Find | undefined) => void
+  /** From now on these proxies too may open connections for all their clients: the application names them. */
+  readonly trust: (proxies: ReadonlyArray<string>) => void
 }
 
 /** Makes a server for a node. The application adds its own listener for requests, and removes it before it ends. */
@@ -49,7 +51,7 @@ export const makeServer = (
   limits: Partial<ConnectionLimits> = {},
   trustedProxies: ReadonlyArray<string> = []
 ): NodeServer => {
-  const admit = makeConnections(limits, trustedProxies)
+  const { admit, trust } = makeConnections(limits, trustedProxies)
   let find: Find | undefined
   const server = createServer({
     // The routes check it, and answer with a problem.
@@ -150,6 +152,7 @@ export const makeServer = (
     server,
     serveFirst: (found) => {
       find = found
-    }
+    },
+    trust
   }
 }

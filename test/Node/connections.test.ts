@@ -34,9 +34,19 @@ describe("the connections of a server", () => {
   })
 
   it("of a unix socket, which says no address, are those of this host", () => {
-    const admit = Connections.make({ max: 5, ofOneAddressMax: 1, ofThisHostMax: 3 })
+    const { admit } = Connections.make({ max: 5, ofOneAddressMax: 1, ofThisHostMax: 3 })
     for (let count = 0; count < 3; count++) assert.isDefined(admit(""))
     assert.isUndefined(admit(""))
+  })
+
+  it("of proxies are bounded like all, whether the server or the application names the proxy", () => {
+    const { admit, trust } = Connections.make({ max: 5, ofOneAddressMax: 1 }, ["10.1.0.1"])
+    for (let count = 0; count < 2; count++) assert.isDefined(admit("10.1.0.1"))
+    assert.isDefined(admit("10.2.0.1"))
+    assert.isUndefined(admit("10.2.0.1"))
+    trust(["10.2.0.0/16"])
+    assert.isDefined(admit("10.2.0.1"))
+    assert.isDefined(admit("10.1.0.1"))
   })
 
   it.live("past the bound are closed before they are read, and the others are served", () =>
