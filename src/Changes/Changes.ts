@@ -20,7 +20,7 @@ import { type Entries, type Log, reading } from "./Log.ts"
 import { formatPosition, groupOf, nothingShown, type Position, parsePosition, wholeIndex } from "./Position.ts"
 import type { Source } from "./Source.ts"
 import * as Turns from "./Turns.ts"
-import { type View, viewOf } from "./View.ts"
+import { continues, type View, viewOf } from "./View.ts"
 
 /** The most readers that are told a state of their own at once: it stays in memory until it is told. */
 const statesMaxCount = 64
@@ -162,8 +162,7 @@ export const make = Effect.fnUntraced(function* ({ local, member }: Followable) 
     const position = yield* begin(log, { after, isInitial, group }, gone)
     // The tables are as new now as what is told.
     const view = yield* Effect.fromResult(viewNow())
-    const isOfView = after === undefined || position.view === view.name || isBeginning(position)
-    if (!isOfView) return yield* Effect.fail(gone("view"))
+    if (after !== undefined && !continues(view, position)) return yield* Effect.fail(gone("view"))
     const isNewState = after === undefined && isInitial
     // A follower holds one state at a time, and many in its life.
     let leave: Effect.Effect<void> = Effect.void
@@ -241,10 +240,6 @@ const begin = Effect.fnUntraced(function* (
   const isHere = parsed?.instance === log.instance && position.index <= index && log.isPlace(position.index)
   return isHere ? position : yield* Effect.fail(gone("entries"))
 })
-
-/** Nobody has anything before the first entry, whatever it may read. */
-const isBeginning = ({ index, ordinal, shown, view }: Position): boolean =>
-  index === 0 && ordinal === undefined && shown === undefined && view === undefined
 
 const malformed = invalidRequest("The position is malformed: send the id of an event", [
   { path: "after", message: "takes the id of an event" }

@@ -9,6 +9,7 @@ import { type Fields, maskedFor, unseenBy, without } from "../Machine/Seen.ts"
 import type { Descriptor } from "../Model/Descriptor.ts"
 import type { EncodedRecord } from "../Model/EncodedRecord.ts"
 import { type AccessDenied, isReadable, type Judging, readReach } from "../Repository/Reading.ts"
+import type { Position } from "./Position.ts"
 
 /** What a follower may be told of one model. */
 export interface ModelView {
@@ -54,6 +55,16 @@ export const viewOf = (
       }
     }
   )
+
+/**
+ * Whether a reader with this view may go on at a position: another view has another picture. Nobody has anything before
+ * the first entry, whatever it may read.
+ */
+export const continues = ({ name }: View, position: Position): boolean =>
+  position.view === name || isBeginning(position)
+
+const isBeginning = ({ index, ordinal, shown, view }: Position): boolean =>
+  index === 0 && ordinal === undefined && shown === undefined && view === undefined
 
 /** Whether a view shows a record. */
 export const shows = (

@@ -58,11 +58,14 @@ export interface Reads {
   readonly unseenOf: (caller: Caller, descriptor: Descriptor) => Fields
 }
 
+/** Both logs of a node, as the past is read from them. */
+export interface Logs {
+  readonly local: Pick<LocalNode["Service"], "entry" | "tables">
+  readonly member: Pick<Member["Service"], "tables"> & { readonly feed: Pick<Member["Service"]["feed"], "entry"> }
+}
+
 /** Reads the past from both logs of a node. */
-export const make = (
-  { local, member }: { readonly local: LocalNode["Service"]; readonly member: Member["Service"] },
-  { beginRead, unseenOf }: Reads
-): Pasts => {
+export const make = ({ local, member }: Logs, { beginRead, unseenOf }: Reads): Pasts => {
   const pasts = {
     replicated: RecordHistory.make({
       entry: (index) => Effect.map(member.feed.entry(index), (found) => found?.transaction)

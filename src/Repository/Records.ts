@@ -11,7 +11,7 @@ import { LocalNode } from "../Local/LocalNode.ts"
 import { sentBy } from "../Machine/Command.ts"
 import type { ListSource } from "../Machine/List.ts"
 import { showRow, type RecordUnreadable as Unreadable, unreadable } from "../Machine/ReadRow.ts"
-import { unseenBy, without } from "../Machine/Seen.ts"
+import { unseenBy } from "../Machine/Seen.ts"
 import { get } from "../Machine/Tables.ts"
 import type { Descriptor } from "../Model/Descriptor.ts"
 import { type Begin, beginEffect, flatMapOutcome, outcomeOf, settleNow } from "../Raft/node/Settle.ts"
@@ -29,9 +29,10 @@ import * as Freshness from "./Freshness.ts"
 import { collectParts } from "./LocalUpkeep.ts"
 import * as MixedRecords from "./MixedRecords.ts"
 import * as Past from "./Past.ts"
-import { isReadable, type Read, type ReadFailure, readReach } from "./Reading.ts"
+import { type Read, type ReadFailure, readReach } from "./Reading.ts"
 import type * as RecordHistory from "./RecordHistory.ts"
 import { RecordUnreadable } from "./RecordUnreadable.ts"
+import * as Sighted from "./Sighted.ts"
 import { sourceOf } from "./Sources.ts"
 import { beginAt, operationOf } from "./Submitting.ts"
 import * as Transactions from "./Transactions.ts"
@@ -151,12 +152,11 @@ const make = Effect.gen(function* () {
         )
   }
 
+  const { policy } = member
   /** The fields of a model that the caller does not see: no answer has them. */
-  const unseenOf = (caller: Caller, descriptor: Descriptor) => unseenBy(member.policy, caller, descriptor)
-  const seenBy = <A extends Shown>(caller: Caller, descriptor: Descriptor, shown: A): A => {
-    const unseen = unseenOf(caller, descriptor)
-    return unseen.length === 0 ? shown : { ...shown, record: without(unseen, shown.record) }
-  }
+  const unseenOf = (caller: Caller, descriptor: Descriptor) => unseenBy(policy, caller, descriptor)
+  const seenBy = <A extends Shown>(caller: Caller, descriptor: Descriptor, shown: A): A =>
+    Sighted.seenBy({ policy, caller, descriptor }, shown)
 
   /** What the caller may read, on the tables as they are now. */
   const reachOf = (caller: Caller, descriptor: Descriptor) =>
@@ -212,17 +212,14 @@ const make = Effect.gen(function* () {
   const beginGet: Records["Service"]["beginGet"] = (caller, descriptor, id, consistency) =>
     beginRead(caller, descriptor, consistency, (reach) => {
       const found = descriptor.mode === "local" ? showOwn(descriptor, id) : MixedRecords.show(logs, descriptor, id)
-      if (Result.isFailure(found)) {
-        // No rule can be asked about a record that cannot be read.
-        return reach === undefined ? Exit.fail(new RecordUnreadable(found.failure)) : Exit.succeed(undefined)
-      }
-      const shown = found.success
-      const isSeen = shown !== undefined && isReadable(reach, descriptor, { id, record: shown.record })
-      return Exit.succeed(isSeen ? seenBy(caller, descriptor, shown) : undefined)
+      return Result.match(Sighted.seenRecord({ policy, caller, descriptor, reach }, id, found), {
+        onFailure: (unread) => Exit.fail(new RecordUnreadable(unread)),
+        onSuccess: (seen) => Exit.succeed(seen)
+      })
     })
   const beginSource: Records["Service"]["beginSource"] = (caller, descriptor, consistency) =>
     beginRead(caller, descriptor, consistency, (reach) =>
-      Exit.succeed({ ...sourceOf(logs, descriptor), reach, unseen: unseenOf(caller, descriptor) })
+      Exit.succeed(Sighted.seenSource({ policy, caller, descriptor, reach }, sourceOf(logs, descriptor)))
     )
 
   return Records.of({

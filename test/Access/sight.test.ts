@@ -9,9 +9,6 @@ import { HttpApiSecurity } from "effect/http-api"
 import * as Access from "../../src/Access.ts"
 import * as Model from "../../src/Model.ts"
 import * as Repository from "../../src/Repository.ts"
-import { TestCluster } from "../../src/Testing.ts"
-import { seeded } from "../Machine/Seeded.ts"
-import { ask } from "./Notes.ts"
 import {
   drawReaders,
   drawRule,
@@ -22,7 +19,10 @@ import {
   type Sets,
   teams,
   userIds
-} from "./RandomRules.ts"
+} from "../../src/Testing/simulator/RandomRules.ts"
+import { TestCluster } from "../../src/Testing.ts"
+import { seeded } from "../Machine/Seeded.ts"
+import { ask } from "./Notes.ts"
 
 type Field = keyof Judged | "n" | "mark" | "secret"
 

@@ -5,7 +5,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { script } from "../../src/Testing/simulator/Act.ts"
 import * as Simulator from "../../src/Testing/simulator/Simulator.ts"
-import { keptSeeds, markingFromSeed, optionsOf, rottingFromSeed } from "./simulatorSeeds.ts"
+import { keptSeeds, markingFromSeed, optionsOf, rottingFromSeed, rulingFromSeed } from "./simulatorSeeds.ts"
 
 /** The gate runs 500 on Node. */
 const seedsCount = Number(process.env.LITHAIR_TEST_SEEDS ?? 100)
@@ -121,6 +121,33 @@ describe("simulator", () => {
     for (let seed = markingFromSeed; seed < markingFromSeed + count; seed++) {
       const result = Simulator.run(optionsOf(seed))
       assert.strictEqual(result.failure, undefined, `seed ${seed}`)
+    }
+  })
+
+  it("under random rules nobody reads, hears or changes what its rules hide, at any node, and everybody gets the rest", {
+    timeout
+  }, () => {
+    const totals = { visits: 0, refusals: 0, judged: 0, looks: 0, told: 0, left: 0, startsOver: 0, moves: 0, pages: 0 }
+    const count = seedsCount / 10
+    for (let seed = rulingFromSeed; seed < rulingFromSeed + count; seed++) {
+      const { failure, sight } = Simulator.run(optionsOf(seed))
+      assert.strictEqual(failure, undefined, `seed ${seed}`)
+      for (const key of Object.keys(totals) as ReadonlyArray<keyof typeof totals>) totals[key] += sight![key]
+    }
+    const least = {
+      visits: 600,
+      refusals: 80,
+      // Changes of readers in the log, each of which the rules allow.
+      judged: 8,
+      looks: 150,
+      told: 25,
+      left: 0.5,
+      startsOver: 50,
+      moves: 25,
+      pages: 300
+    }
+    for (const key of Object.keys(totals) as ReadonlyArray<keyof typeof totals>) {
+      assert.isAbove(totals[key], least[key] * count, key)
     }
   })
 

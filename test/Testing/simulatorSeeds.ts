@@ -9,12 +9,16 @@ export const rottingFromSeed = 100_001
 /** From this seed on nodes mark what they have applied, and begin their next life with it. */
 export const markingFromSeed = 1_000_001
 
+/** From this seed on the cluster has rules and readers. */
+export const rulingFromSeed = 2_000_001
+
 export const optionsOf = (seed: number): Options => ({
   seed,
   nodeCount: nodeCounts[seed % nodeCounts.length]!,
   stepCount: 10_000,
   isRotting: seed >= rottingFromSeed && (seed < markingFromSeed || seed % 2 === 0),
-  isMarking: seed >= markingFromSeed
+  isMarking: seed >= markingFromSeed,
+  isRuled: seed >= rulingFromSeed
 })
 
 /**

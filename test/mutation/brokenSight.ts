@@ -59,8 +59,8 @@ export const brokenSight: Readonly<Record<string, Noticed>> = {
     tests: [follower("starts over if it could not be told a part of its new view, also if it may read that again")]
   },
   "a follower comes back to a position of another view": {
-    file: "src/Changes/Changes.ts",
-    find: "position.view === view.name || isBeginning(position)",
+    file: "src/Changes/View.ts",
+    find: "position.view === name || isBeginning(position)",
     replace: "true",
     tests: [stream("go on at another node, and start over if the caller may read other records by then")]
   },

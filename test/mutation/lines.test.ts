@@ -14,6 +14,7 @@ import { plantedFollowFaults } from "./plantedFollowFaults.ts"
 import { plantedInScopes } from "./plantedInScopes.ts"
 import { plantedRepairFaults } from "./plantedRepairFaults.ts"
 import { plantedShellFaults } from "./plantedShellFaults.ts"
+import { plantedSightFaults } from "./plantedSightFaults.ts"
 import { plantedUpgradeFaults } from "./plantedUpgradeFaults.ts"
 
 const root = fileURLToPath(new URL("../../", import.meta.url))
@@ -30,6 +31,7 @@ const all: ReadonlyArray<Mutation> = [
   ...plantedInScopes,
   ...plantedRepairFaults,
   ...plantedShellFaults,
+  ...plantedSightFaults,
   ...plantedUpgradeFaults
 ]
 

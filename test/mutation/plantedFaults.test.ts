@@ -9,6 +9,7 @@ import { type PlantedFault, plantedFaults } from "./plantedFaults.ts"
 import { plantedFollowFaults } from "./plantedFollowFaults.ts"
 import { plantedRepairFaults } from "./plantedRepairFaults.ts"
 import { plantedShellFaults } from "./plantedShellFaults.ts"
+import { plantedSightFaults } from "./plantedSightFaults.ts"
 import { plantedUpgradeFaults } from "./plantedUpgradeFaults.ts"
 
 const finds = (module: string, faults: ReadonlyArray<PlantedFault>): void => {
@@ -26,6 +27,8 @@ const finds = (module: string, faults: ReadonlyArray<PlantedFault>): void => {
 describe.concurrent("simulator", () => finds("test/Testing/firstFailing.ts", plantedFaults))
 
 describe.concurrent("repair from peers", () => finds("test/Testing/firstFailing.ts", plantedRepairFaults))
+
+describe.concurrent("readers under random rules", () => finds("test/Testing/firstFailing.ts", plantedSightFaults))
 
 describe.concurrent("a TestCluster under harm", () => finds("test/Testing/firstFailingHarm.ts", plantedShellFaults))
 

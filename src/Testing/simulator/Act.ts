@@ -5,9 +5,11 @@
 import type { MembershipChange } from "../../Raft/core/MembershipChange.ts"
 import type { NodeId } from "../../Raft/core/Message.ts"
 import type { Rotting } from "./Disk.ts"
+import type { Look } from "./Looks.ts"
 import type { ProjectionName } from "./Projections.ts"
 import type { Request } from "./Request.ts"
 import type { Corruption } from "./States.ts"
+import type { Visit } from "./Visits.ts"
 
 /** The message at `position` among those under way from one node to another. The oldest is at 0. */
 interface OnLink {
@@ -30,6 +32,11 @@ export const allBlocks = 0xffff_ffff
 /** A client, by its position. */
 interface OnClient {
   readonly client: number
+}
+
+/** A reader of a run with rules, by its position. */
+interface OnVisitor {
+  readonly visitor: number
 }
 
 /** One step of a simulated run. */
@@ -95,6 +102,14 @@ export type Act =
   | ({ readonly _tag: "Corrupt"; readonly share: number; readonly what: Corruption } & OnNode)
   /** The node's next start runs code with another version of the projections. */
   | ({ readonly _tag: "Upgrade" } & OnNode)
+  /** A reader, or the application, writes papers. */
+  | ({ readonly _tag: "Visit"; readonly visit: Visit } & OnNode)
+  /** A reader looks at a record, its past, and a list. */
+  | ({ readonly _tag: "Look"; readonly look: Look } & OnVisitor & OnNode)
+  /** A reader follows at a node, and no longer where it was. */
+  | ({ readonly _tag: "Attend" } & OnVisitor & OnNode)
+  /** A reader that follows hears what comes next. After `count` changes its connection breaks off. */
+  | ({ readonly _tag: "Hear"; readonly count: number; readonly isBookmarked: boolean } & OnVisitor)
   /** The node gets an empty disk, if the cluster no longer names the node. */
   | ({ readonly _tag: "Replace" } & OnNode)
 
@@ -184,6 +199,16 @@ export const describe = (act: Act): string => {
       return `corrupt ${act.what} ${act.node}`
     case "Upgrade":
       return `upgrade ${act.node}`
+    case "Visit": {
+      const { by, operations } = act.visit
+      return `${by === undefined ? "the application" : `reader ${by + 1}`} at ${act.node} asks for ${JSON.stringify(operations)}`
+    }
+    case "Look":
+      return `reader ${act.visitor + 1} at ${act.node} looks at ${act.look.model} ${act.look.id}, ${JSON.stringify(act.look.list)}`
+    case "Attend":
+      return `reader ${act.visitor + 1} follows at ${act.node}`
+    case "Hear":
+      return `reader ${act.visitor + 1} hears ${act.count === Number.MAX_SAFE_INTEGER ? "what comes" : `${act.count} changes`}${act.isBookmarked ? ", bookmarked" : ""}`
     case "Replace":
       return `replace ${act.node}`
   }

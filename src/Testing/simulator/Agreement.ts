@@ -2,12 +2,16 @@
 import type { NodeId } from "../../Raft/core/Message.ts"
 import * as Quorum from "../../Raft/core/Quorum.ts"
 import * as Disk from "./Disk.ts"
-import type { SimulatedNode } from "./Node.ts"
+import type { Life, SimulatedNode } from "./Node.ts"
 import type { World } from "./World.ts"
 
 /** Whether the node starts, and its log needs no repair. */
 export const isWell = ({ disk, refusal }: SimulatedNode): boolean =>
   refusal === undefined && disk.lost === undefined && !disk.isRotten
+
+/** Whether a node leads, or knows who does. */
+export const isServed = ({ core: { role } }: Life): boolean =>
+  role._tag === "Leader" || (role._tag === "Follower" && role.leader !== undefined)
 
 /** Whether every configuration that is in force, or may be later, has a quorum of well nodes, without `without`. */
 export const mayAgree = ({ checks, nodes }: World, without?: NodeId): boolean => {

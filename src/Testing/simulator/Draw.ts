@@ -3,7 +3,7 @@ import * as Configuration from "../../Raft/core/Configuration.ts"
 import type { MembershipChange } from "../../Raft/core/MembershipChange.ts"
 import type { NodeId } from "../../Raft/core/Message.ts"
 import { type Act, allBlocks } from "./Act.ts"
-import { isWell, mayAgree } from "./Agreement.ts"
+import { isServed, isWell, mayAgree } from "./Agreement.ts"
 import * as Disk from "./Disk.ts"
 import { isBehind } from "./Followers.ts"
 import { accounts, openingBalance, registers, scraps } from "./Models.ts"
@@ -149,9 +149,6 @@ const drawClient = (world: World, weather: Weather, random: Random): ReadonlyArr
   }
   return [isKeyed && isChosen(random, 0.8) ? { _tag: "Retry", client, node } : { _tag: "GiveUp", client }]
 }
-
-const isServed = ({ core: { role } }: Node.Life): boolean =>
-  role._tag === "Leader" || (role._tag === "Follower" && role.leader !== undefined)
 
 const drawRequest = ({ isCalling, isTight }: Weather, random: Random): Request => {
   if (isTight && isChosen(random, 0.2))

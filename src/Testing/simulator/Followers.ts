@@ -52,7 +52,11 @@ export const follow = (
   const { checks } = world
   const { folding, viewed } = follower
   const { appliedIndex } = life
-  const entries = read(node.disk, life, { fromIndex: Position.nextIndex(folding), toIndex: appliedIndex, maxBytes })
+  const entries = readApplied(node.disk, life, {
+    fromIndex: Position.nextIndex(folding),
+    toIndex: appliedIndex,
+    maxBytes
+  })
   if (Result.isFailure(entries)) {
     const unavailable = Position.endOf(folding, entries.failure)
     if (unavailable === undefined) return
@@ -75,7 +79,7 @@ export const follow = (
 }
 
 /** Reads as the feed of a node does: recent entries from memory, others from disk. */
-const read = (
+export const readApplied = (
   disk: Disk,
   { core }: Life,
   range: { readonly fromIndex: number; readonly toIndex: number; readonly maxBytes: number }

@@ -6,6 +6,7 @@ import * as DatedKey from "../../Machine/DatedKey.ts"
 import * as Limits from "../../Machine/Limits.ts"
 import type { Transaction } from "../../Machine/Transaction.ts"
 import { fail } from "./Failure.ts"
+import { isOfPapers } from "./Papers.ts"
 
 interface Held {
   readonly tag: string
@@ -63,7 +64,8 @@ const note = (keys: Keys, index: number, transaction: Transaction): string | und
   const expired = keys.held.filter(isExpired)
   for (const { tag } of expired) if (!keys.forgottenAt.has(tag)) keys.forgottenAt.set(tag, index)
   keys.held = keys.held.slice(Math.min(expired.length, droppedMaxCount))
-  if (limits !== undefined) return undefined
+  // Readers of a run with rules send no keys.
+  if (limits !== undefined || transaction.events.some(isOfPapers)) return undefined
   const tag = tagOf(transaction)
   if (key !== undefined && DatedKey.parse(key) === undefined) keys.held = [...keys.held, { tag, logAgeMs }]
   if (transaction.command !== "Close") return tag

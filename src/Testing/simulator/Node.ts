@@ -17,6 +17,7 @@ import * as WaitingReads from "../../Raft/node/WaitingReads.ts"
 import * as Disk from "./Disk.ts"
 import type { Followers } from "./FollowerState.ts"
 import { descriptors } from "./Models.ts"
+import type { Ruled } from "./Papers.ts"
 import { procedures } from "./Procedures.ts"
 import type { Version } from "./Projections.ts"
 
@@ -130,11 +131,13 @@ export const start = (
     readonly newId: () => string
     readonly monotonicMs: () => number
     readonly limits: Limits
+    readonly ruled: Ruled | undefined
   }
 ): Life => {
   const { disk, id } = node
-  const { config, limits, monotonicMs, newId, snapshot } = options
-  const machine = Machine.make(descriptors, procedures, undefined, limits)
+  const { config, limits, monotonicMs, newId, ruled, snapshot } = options
+  const models = ruled?.descriptors ?? descriptors
+  const machine = Machine.make(models, procedures, undefined, limits, undefined, ruled?.policy)
   const replicated = ReplicatedMachine.make(machine, { newId, monotonicMs })
   const recovered = Disk.recoveredOf(disk)
   const restoredIndex = snapshot?.index ?? 0

@@ -19,6 +19,7 @@ import { replace } from "./Operator.ts"
 import { recalledBy } from "./Recalling.ts"
 import * as Repairs from "./Repairs.ts"
 import * as Shell from "./Shell.ts"
+import * as Sight from "./Sight.ts"
 import * as Snapshots from "./Snapshots.ts"
 import * as States from "./States.ts"
 import { awake, clockOf, type Forwarded, feed, isStanding, nodeOf, type Packet, send, type World } from "./World.ts"
@@ -135,6 +136,12 @@ export const perform = (world: World, act: Act): void => {
       return
     case "DamageSave":
       Followers.damage(nodeOf(world, act.node), act)
+      return
+    case "Visit":
+    case "Look":
+    case "Attend":
+    case "Hear":
+      Sight.perform(world, act)
       return
     case "Corrupt":
       States.corrupt(world, nodeOf(world, act.node), act)
@@ -259,7 +266,8 @@ const start = (world: World, node: Node.SimulatedNode, isFromOldest: boolean): v
     snapshot: isFromOldest ? snapshots[0] : snapshots.at(-1),
     newId: () => `n${world.nextNumber++}`,
     monotonicMs: () => Math.floor(clockOf(world, node)),
-    limits: Limits.of(world.releases, node.version)
+    limits: Limits.of(world.releases, node.version),
+    ruled: world.sight?.truth.ruled
   })
   Followers.start(world, node)
   Checks.started(world.checks, node)

@@ -6,8 +6,10 @@ import { encodeConfiguration } from "../../Raft/core/ConfigurationCodec.ts"
 import { defaults, type RaftConfig } from "../../Raft/core/RaftConfig.ts"
 import * as Checks from "./Checks.ts"
 import * as Clients from "./Clients.ts"
+import * as DrawSight from "./DrawSight.ts"
 import { draw as drawReleases } from "./Limits.ts"
 import * as Node from "./Node.ts"
+import * as Papers from "./Papers.ts"
 import { profiles } from "./Profile.ts"
 import * as Random from "./Random.ts"
 import type { World } from "./World.ts"
@@ -25,6 +27,8 @@ export interface Options {
   readonly isRotting?: boolean
   /** Nodes mark what they have applied, and apply it again at their next start, before they know a leader. */
   readonly isMarking?: boolean
+  /** The cluster has rules, and readers of whom none is shown what they hide. All nodes run one release. */
+  readonly isRuled?: boolean
 }
 
 export type Harm = "cut" | "crash" | "damage" | "pause" | "jumpClock" | "stallDisk" | "losePeer" | "shutDown"
@@ -74,6 +78,9 @@ export const followingSalt = 5_150_927
 /** So has the damage of disks. */
 export const rottingSalt = 9_340_211
 
+/** And so has what readers do. */
+export const sightSalt = 8_203_463
+
 const loadSalt = 7_368_787
 
 export const make = (options: Options): { readonly world: World; readonly weather: Weather } => {
@@ -91,7 +98,7 @@ export const make = (options: Options): { readonly world: World; readonly weathe
   const isDrifting = Random.isChosen(random, 0.5)
   const isLeased = Random.isChosen(random, 0.5)
   const following = Random.make(options.seed ^ followingSalt)
-  const releases = drawReleases(options.seed, ids.length)
+  const releases = releasesOf(options, ids.length)
   return {
     world: {
       releases,
@@ -120,6 +127,9 @@ export const make = (options: Options): { readonly world: World; readonly weathe
       checks: Checks.make(),
       isRotting: options.isRotting === true,
       isMarking: options.isMarking === true,
+      sight: options.isRuled
+        ? DrawSight.make(Papers.draw(options.seed), Random.make(options.seed ^ sightSalt))
+        : undefined,
       firstVoters: ids.slice(0, nodeCount),
       decodedOf: decoding(),
       network: [],
@@ -132,6 +142,9 @@ export const make = (options: Options): { readonly world: World; readonly weathe
     weather: drawWeather(random, options, { nodesCount: ids.length, isHasty })
   }
 }
+
+const releasesOf = ({ isRuled, seed }: Options, nodesCount: number): World["releases"] =>
+  isRuled === true ? undefined : drawReleases(seed, nodesCount)
 
 /** In half of the runs some links are slow, each in its own direction. */
 const drawLatencies = (random: Random.Random, ids: ReadonlyArray<string>): World["latenciesMs"] => {
@@ -168,7 +181,7 @@ const drawWeather = (
       isFair || isHasty || random() < 0.5 ? 0 : random() ** 2 * 0.97
     ),
     isDiskLying: options.isDiskLying === true,
-    isTight: drawReleases(options.seed, nodesCount) !== undefined,
+    isTight: releasesOf(options, nodesCount) !== undefined,
     // A sequence of its own, so that the other half of the seeds give the same runs as before.
     isCalling: Random.isChosen(Random.make(options.seed ^ callingSalt), 0.5)
   }

@@ -17,6 +17,7 @@ import { mayAgree } from "./Agreement.ts"
 import type * as Checks from "./Checks.ts"
 import type { Counts } from "./ClientState.ts"
 import { draw, drawFollowing, drawRot } from "./Draw.ts"
+import { drawSight } from "./DrawSight.ts"
 import { fail } from "./Failure.ts"
 import * as Followers from "./Followers.ts"
 import { judge } from "./History.ts"
@@ -27,7 +28,9 @@ import * as Node from "./Node.ts"
 import { settle } from "./Peace.ts"
 import { perform } from "./Perform.ts"
 import * as Random from "./Random.ts"
-import { followingSalt, make, type Options, rottingSalt } from "./Setup.ts"
+import { followingSalt, make, type Options, rottingSalt, sightSalt } from "./Setup.ts"
+import * as Sight from "./Sight.ts"
+import type * as SightState from "./SightState.ts"
 import * as States from "./States.ts"
 import { nodeOf, type World } from "./World.ts"
 
@@ -43,6 +46,8 @@ export interface Result extends Checks.Counts, Counts {
   readonly refused: number
   /** Keys of clients that expired and are forgotten. */
   readonly forgotten: number
+  /** What readers did in a run with rules. */
+  readonly sight: (SightState.Counts & { readonly judged: number }) | undefined
   /** A hash of everything that happened on all nodes. */
   readonly traceHash: number
   /** The acts until the failure, or until the cluster healed. */
@@ -55,6 +60,7 @@ export const run = (options: Options): Result => {
   const random = Random.make(~options.seed)
   const following = Random.make(~options.seed ^ followingSalt)
   const rotting = Random.make(~options.seed ^ rottingSalt)
+  const seeing = Random.make(~options.seed ^ sightSalt)
   const acts: Array<Act> = []
   let followedCount = 0
   const failure = failureOf(() => {
@@ -67,11 +73,12 @@ export const run = (options: Options): Result => {
         acts.push(act)
         perform(world, act)
       }
-      const followed = drawFollowing(world, following)
-      if (followed === undefined) continue
-      followedCount++
-      acts.push(followed)
-      perform(world, followed)
+      for (const act of [drawFollowing(world, following), drawSight(world, seeing)]) {
+        if (act === undefined) continue
+        followedCount++
+        acts.push(act)
+        perform(world, act)
+      }
     }
     end(world)
   })
@@ -105,6 +112,7 @@ const kindsOf = (act: Act): ReadonlyArray<string> => [
   act._tag,
   ...("node" in act ? [`${act._tag} ${act.node}`] : []),
   ...("client" in act ? [`client ${act.client}`] : []),
+  ...("visitor" in act ? [`reader ${act.visitor}`] : []),
   ...("from" in act ? [`${act._tag} ${act.from}>${act.to}`] : [])
 ]
 
@@ -130,6 +138,7 @@ const resultOf = (world: World, failure: string | undefined, acts: ReadonlyArray
     acknowledged: promises.acknowledgedCount,
     refused: promises.refusedCount,
     forgotten: promises.keys.forgottenAt.size,
+    sight: world.sight === undefined ? undefined : { ...world.sight.counts, judged: world.sight.truth.judgedCount },
     traceHash: world.trace,
     ...counts,
     ...world.clients.counts
@@ -142,6 +151,7 @@ const end = (world: World): void => {
   Liveness.judge(world)
   heal(world)
   Followers.settled(world)
+  Sight.settled(world)
   judge(world.clients.history)
 }
 

@@ -2,6 +2,7 @@
  * Carries a client's command from the node that it asked to the node that decides it, in a simulated cluster. Not the
  * clients (Clients.ts).
  */
+import { system } from "../../Access/Caller.ts"
 import type { Command, Origin } from "../../Machine/Command.ts"
 import * as CommandQueue from "../../Raft/node/CommandQueue.ts"
 import type { Current } from "./ClientState.ts"
@@ -41,14 +42,18 @@ export const withKey = (world: World, life: Life, { attempt, key }: Current, com
   return given
 }
 
+/** Where rules hold, clients that know none of them write as the application itself. */
+const ofApplication = (command: Command): Command => ({ caller: system, ...command })
+
 /** Decides a command here, or forwards it to the leader that this node knows. Gives a way to call it off. */
 export const submit = (
   world: World,
   node: SimulatedNode,
   life: Life,
-  command: Command,
+  asked: Command,
   settle: Settle
 ): (() => boolean) => {
+  const command = world.sight === undefined || asked.isGuarded === true ? asked : ofApplication(asked)
   const { role } = life.core
   if (role._tag === "Leader") {
     const ticket = CommandQueue.submit(life.deciding, command, (exit) => settle(recalledBy(world, node, exit)))

@@ -20,6 +20,7 @@ import type * as Node from "./Node.ts"
 import { noQuorum } from "./Outcome.ts"
 import type { Profile } from "./Profile.ts"
 import * as Repairs from "./Repairs.ts"
+import type { Sight } from "./SightState.ts"
 
 /** A client's command on its way from the node that it asked to the leader, and the answer on its way back. */
 export type Forwarded =
@@ -44,6 +45,8 @@ export interface World {
   readonly isRotting: boolean
   /** Whether nodes mark what they have applied. */
   readonly isMarking: boolean
+  /** The readers of a run with rules; undefined in other runs. */
+  readonly sight: Sight | undefined
   readonly firstVoters: ReadonlyArray<NodeId>
   readonly clients: Clients
   /** The load of clients once faults are over. */

@@ -1,11 +1,13 @@
-/** Random rules and readers, and a judge of its own: it reads the rule as it stands, and folds nothing. */
-import type { Principal } from "../../src/Access/Caller.ts"
-import { branchCountOf, branchesMaxCount } from "../../src/Access/fold.ts"
-import type { Rule, Value } from "../../src/Access/Rule.ts"
-import * as Access from "../../src/Access.ts"
-import type { seeded } from "../Machine/Seeded.ts"
+/** Random rules and readers, and a judge of its own: it reads the rule as it stands, and folds nothing. Pure. */
+import { type Anonymous, anonymous, type Principal } from "../../Access/Caller.ts"
+import { branchCountOf, branchesMaxCount } from "../../Access/fold.ts"
+import { all, any, nobody, type Rule, signedIn, type Value } from "../../Access/Rule.ts"
 
-type Random = ReturnType<typeof seeded>
+/** Draws numbers below a bound, and elements of lists. */
+export interface Choices {
+  readonly below: (bound: number) => number
+  readonly pick: <A>(choices: readonly [A, ...ReadonlyArray<A>]) => A
+}
 
 /** The fields that rules compare. */
 export interface Judged {
@@ -16,16 +18,18 @@ export interface Judged {
 }
 
 /** Somebody who reads and writes. */
-export type Reader = Access.Anonymous | Principal
+export type Reader = Anonymous | Principal
 
+/** The values of the fields that rules compare. */
 export const teams = ["t0", "t1", "t2", "t3"] as const
 export const kinds = ["k0", "k1", "k2"] as const
+/** The ids of principals. */
 export const userIds = ["u0", "u1", "u2"] as const
 
 const equals = (field: keyof Judged, value: Value): Rule => ({ _tag: "Equals", field, value })
 const literal = (value: string): Value => ({ _tag: "Literal", value })
 
-const leaf = ({ pick }: Random): Rule =>
+const leaf = ({ pick }: Choices): Rule =>
   pick<() => Rule>([
     () => equals("ownerId", { _tag: "Id" }),
     () => equals("team", { _tag: "Claim", name: "team" }),
@@ -36,18 +40,18 @@ const leaf = ({ pick }: Random): Rule =>
     () => ({ _tag: "In", field: "kind", values: { _tag: "Literals", values: [pick(kinds), pick(kinds)] } }),
     () => equals("id", literal("i1")),
     () => ({ _tag: "Is", role: "staff" }),
-    () => Access.signedIn,
-    () => Access.nobody
+    () => signedIn,
+    () => nobody
   ])()
 
-const tree = (random: Random, depth: number): Rule => {
+const tree = (random: Choices, depth: number): Rule => {
   if (depth === 0 || random.below(3) === 0) return leaf(random)
   const rules = Array.from({ length: 2 + random.below(2) }, () => tree(random, depth - 1))
-  return random.below(3) === 0 ? Access.all(...rules) : Access.any(...rules)
+  return random.below(3) === 0 ? all(...rules) : any(...rules)
 }
 
 /** A rule of at most so many branches as a model may have. */
-export const drawRule = (random: Random): Rule => {
+export const drawRule = (random: Choices): Rule => {
   for (;;) {
     const rule = tree(random, 2)
     if (branchCountOf(rule) <= branchesMaxCount) return rule
@@ -55,7 +59,7 @@ export const drawRule = (random: Random): Rule => {
 }
 
 /** Readers with some roles and claims; the last one has not signed in. */
-export const drawReaders = ({ below, pick }: Random): ReadonlyArray<Reader> => [
+export const drawReaders = ({ below, pick }: Choices): ReadonlyArray<Reader> => [
   ...userIds.map(
     (id): Reader => ({
       _tag: "Principal",
@@ -67,7 +71,7 @@ export const drawReaders = ({ below, pick }: Random): ReadonlyArray<Reader> => [
       }
     })
   ),
-  Access.anonymous
+  anonymous
 ]
 
 /** By the id of a user, the teams that it is in. */
