@@ -37,6 +37,8 @@ export interface LoadedArchive {
   readonly entriesCount: number
   /** The state at the point that was asked for, by default the last. Undefined if none was built, or if the archive holds entries alone. */
   readonly state: StateAt | undefined
+  /** The state with which the archives begin; undefined if none was built, or if they begin with the first entry. */
+  readonly first: StateAt | undefined
   /** Whether the hash in the manifest has this release's definition, so that it could be compared. */
   readonly isHashCompared: boolean
 }
@@ -142,8 +144,12 @@ export const loadArchives = Effect.fnUntraced(function* (
   const proven = { ...loaded, begins, fileBytes, entriesCount, isHashCompared }
   const refuse = (what: string) => new BackupRefused({ message: `Cannot read "${archives[0]?.name}": ${what}` })
   if (replay === undefined) {
-    return point === undefined ? { ...proven, state: undefined } : yield* refuse("it holds entries alone, and no state")
+    return point === undefined
+      ? { ...proven, state: undefined, first: undefined }
+      : yield* refuse("it holds entries alone, and no state")
   }
   const ended = replay.end()
-  return Result.isFailure(ended) ? yield* refuse(ended.failure) : { ...proven, state: ended.success }
+  return Result.isFailure(ended)
+    ? yield* refuse(ended.failure)
+    : { ...proven, state: ended.success, first: replay.first() }
 })

@@ -33,6 +33,8 @@ export interface Replay {
   readonly hash: () => Result.Result<string, string>
   /** The state at the point, by default after all entries, or why there is none. */
   readonly end: () => Result.Result<StateAt, string>
+  /** The state of the snapshot, once all of it was taken; undefined without one. */
+  readonly first: () => StateAt | undefined
 }
 
 /** Begins at the entry `from`, whose state the snapshot is; without a snapshot that is 0. */
@@ -50,11 +52,14 @@ export const replaying = (options: {
   let tables: Tables.Tables | undefined = hasSnapshot ? undefined : Tables.make([])
   let last = from
   let wrong: string | undefined
+  let first: StateAt | undefined
   let atPoint: StateAt | undefined
   let evidence: EvidenceCheck | undefined
   const blanked: Array<{ readonly index: number; readonly transaction: Transaction }> = []
   /** The records whose data is missing of an entry, with the last such entry. */
   const missing = new Map<string, ListedErasure>()
+  /** The records that were erased after the point. */
+  const erasedLater: Array<ListedErasure> = []
 
   const begun = (): Tables.Tables | undefined => {
     if (tables !== undefined || wrong !== undefined || restoring === undefined) return tables
@@ -68,12 +73,13 @@ export const replaying = (options: {
     else if (point !== undefined && isPast(point, { index: from.index, timeMs: tables.lastTimeMs })) {
       wrong = `The oldest state here is that of index ${from.index}, ${new Date(tables.lastTimeMs).toISOString()}`
     }
+    first = { tables: Tables.clone(tables), ...from }
     return tables
   }
 
   /**
    * A state from before an erasure lacks the records that were erased, as the cluster has lacked them since; and it names
-   * them, so that the entries before it may lack them too.
+   * them, so that the entries before it may lack them too. Erasures that come after the point follow at the end.
    */
   const keepPoint = (state: Tables.Tables): void => {
     if (atPoint !== undefined) return
@@ -123,6 +129,9 @@ export const replaying = (options: {
     if (found !== undefined) {
       evolve(state, { index: entry.index, transaction: found })
       noteMissing(entry.index, found)
+      if (atPoint !== undefined) {
+        erasedLater.push(...(found.erased ?? []).map((named) => ({ ...named, index: entry.index })))
+      }
       if (Erasure.isBlanked(found)) blanked.push({ index: entry.index, transaction: found })
     }
     if (state.chain === undefined || state.chain.index === entry.index - 1) {
@@ -156,8 +165,10 @@ export const replaying = (options: {
       if (Result.isFailure(checked)) return Result.fail(checked.failure)
       const without = unnamed(state)
       if (without !== undefined) return Result.fail(without)
+      if (atPoint !== undefined) applyErasures(atPoint.tables, erasedLater.splice(0))
       return Result.succeed(atPoint ?? { tables: state, ...last })
-    }
+    },
+    first: () => first
   }
 }
 

@@ -11,6 +11,7 @@ import { FILE, readIdentity } from "../EventStore/Directory.ts"
 import { type DirectoryInUse, lockDirectory } from "../EventStore/DirectoryLock.ts"
 import { establish, finish, isLeftover, isPlacing } from "../EventStore/Establish.ts"
 import { listDirectory, makeDirectory } from "../EventStore/Files.ts"
+import type { LogEntry } from "../EventStore/LogEntry.ts"
 import type { LogCorrupt, LogFailed } from "../EventStore/LogStore.ts"
 import { isMarked } from "../EventStore/RepairMark.ts"
 import type { SnapshotDamaged } from "../EventStore/SnapshotStore.ts"
@@ -21,12 +22,14 @@ import * as Snapshot from "../Machine/Snapshot.ts"
 import * as Tables from "../Machine/Tables.ts"
 import { encodeConfiguration } from "../Raft/core/ConfigurationCodec.ts"
 import { applyErasures, type ListedErasure } from "./ApplyErasures.ts"
+import * as ArchivedHistory from "./ArchivedHistory.ts"
 import { BackupRefused } from "./BackupRefused.ts"
 import { baseAfter } from "./Base.ts"
 import * as FormerHistory from "./FormerHistory.ts"
 import type { StoreFailed } from "./ObjectStore.ts"
-import { type Archive, loadArchives } from "./ReadArchive.ts"
+import { type Archive, type LoadedArchive, loadArchives } from "./ReadArchive.ts"
 import { loadDirectory, openDirectory } from "./ReadDirectory.ts"
+import type { Kept } from "./RecordEntries.ts"
 import type { Point, StateAt } from "./Replay.ts"
 
 /** The clusters that a state remembers to have taken the place of. Older ones are long gone. */
@@ -45,6 +48,8 @@ export interface NewCluster {
   readonly base: number
   /** Whether its history has all entries of the former log; otherwise it begins with each record as created. */
   readonly isHistoryWhole: boolean
+  /** The state from which on the history of records is there, if archives held it, and not from the first entry on. */
+  readonly historySince: { readonly index: number; readonly timeMs: number } | undefined
   /** The records that were erased from the state, since the former cluster erased them later. */
   readonly erased: ReadonlyArray<Erasure.Named>
 }
@@ -64,6 +69,13 @@ export interface RestoreSource {
   readonly archives: ReadonlyArray<Archive>
   /** The last entry of the former log that anybody knows, if that may be a later one than the archives hold. */
   readonly last?: { readonly index: number; readonly timeMs: number }
+  /**
+   * Archives that lead to the newest state that is known, if these do not: what it says is erased goes from the restored
+   * state and its history, too.
+   */
+  readonly newest?: ReadonlyArray<Archive>
+  /** Whether the new cluster does without what the archives hold of the time before their last state. */
+  readonly isStateOnly?: boolean
 }
 
 interface From {
@@ -72,16 +84,18 @@ interface From {
   /** The last entry of the former log that is known, which may come after the state's. */
   readonly last: { readonly index: number; readonly term: number; readonly timeMs: number }
   /** All entries of the former log through the state's. Without them its first state stands for them. */
-  readonly history: FormerHistory.Kept | undefined
+  readonly history: Kept | undefined
+  /** What archives that begin with a state held: it goes beside the first state. */
+  readonly archived?: { readonly archives: ReadonlyArray<Archive>; readonly first: StateAt } | undefined
   /** Erasures that the former cluster decided, of which the state may know some. */
   readonly erasures?: ReadonlyArray<ListedErasure> | undefined
 }
 
 const begin = Effect.fnUntraced(function* (
   directory: string,
-  { erasures = [], formerClusterId, history: whole, last, state }: From,
+  { archived, erasures = [], formerClusterId, history: whole, last, state }: From,
   self: { readonly nodeId: string; readonly address: string }
-): Effect.fn.Return<NewCluster, LogFailed | LogCorrupt | BackupRefused> {
+): Effect.fn.Return<NewCluster, LogFailed | LogCorrupt | BackupRefused, Scope.Scope> {
   const nowMs = yield* Clock.currentTimeMillis
   const found = baseAfter({ lastIndex: last.index, lastTimeMs: last.timeMs, nowMs, random: yield* Random.next })
   if (Result.isFailure(found)) {
@@ -93,18 +107,30 @@ const begin = Effect.fnUntraced(function* (
   const formerClusterIds = [...new Set([formerClusterId, ...(tables.restored?.formerClusterIds ?? [])])]
   const term = last.term + 1
   const known = Erasure.erasuresOf(tables)
-  const history =
-    whole === undefined
-      ? FormerHistory.firstState(tables, { base, term })
-      : FormerHistory.blanked(whole, (entry) => blankedEntry(entry, known))
-  const raised = raisedTo(tables, Format.restoring)
+  const former = whole ?? FormerHistory.firstState(tables, { base, term })
+  const beside =
+    archived === undefined
+      ? undefined
+      : yield* ArchivedHistory.ofArchives(archived.archives, archived.first, {
+          throughIndex: state.index,
+          // The index between them is the place before the first state.
+          lastIndex: former.fromIndex - 2,
+          term,
+          erasures: known
+        })
+  const blank = (entry: LogEntry) => blankedEntry(entry, known)
+  const raised = raisedTo(tables, beside === undefined ? Format.restoring : Format.archiving)
   const began = Tables.beginningAnew(raised, {
     index: base,
     format: raised.format,
     restored: {
       versionFloor: base,
       formerClusterIds: formerClusterIds.slice(0, formerMaxCount),
-      history: { firstIndex: history.fromIndex, lastIndex: history.toIndex }
+      history: {
+        firstIndex: former.fromIndex,
+        lastIndex: former.toIndex,
+        ...(beside === undefined ? {} : { archived: beside.archived })
+      }
     }
   })
   const clusterId = randomUUID()
@@ -119,7 +145,7 @@ const begin = Effect.fnUntraced(function* (
       term,
       configuration,
       content: Snapshot.encode(Snapshot.take(began)),
-      history
+      history: [...(beside?.kept ?? []), former].map((kept) => FormerHistory.blanked(kept, blank))
     },
     `.before-${base}`
   )
@@ -132,6 +158,8 @@ const begin = Effect.fnUntraced(function* (
     stateHash: Tables.stateHash(tables),
     base,
     isHistoryWhole: whole !== undefined,
+    historySince:
+      archived === undefined ? undefined : { index: archived.first.index, timeMs: archived.first.tables.lastTimeMs },
     erased
   }
 })
@@ -158,9 +186,10 @@ export const restore = Effect.fnUntraced(function* (options: {
   /** Erasures of the former cluster, which may have come after the archive. */
   readonly erasures?: ReadonlyArray<ListedErasure> | undefined
 }): Effect.fn.Return<NewCluster, RestoreFailure, Scope.Scope> {
-  const { address, directory, erasures, nodeId = address, point, source } = options
-  const { archives } = source
-  const { begins, manifest, state } = yield* loadArchives(archives, { point })
+  const { address, directory, erasures = [], nodeId = address, point, source } = options
+  const { archives, isStateOnly = false, newest = [] } = source
+  const erasedSince = newest.length === 0 ? [] : listErasures(yield* loadArchives(newest))
+  const { begins, first: firstStateAt, manifest, state } = yield* loadArchives(archives, { point })
   const [first] = archives
   if (state === undefined || first === undefined) {
     return yield* new BackupRefused({ message: `"${first?.name}" holds entries alone, and no state to begin with` })
@@ -180,10 +209,25 @@ export const restore = Effect.fnUntraced(function* (options: {
     index: Math.max(manifest.last.index, source.last?.index ?? 0),
     timeMs: Math.max(manifest.last.timeMs, source.last?.timeMs ?? 0)
   }
-  const isWhole = archives.length === 1 && begins.snapshot === null && begins.previous.index === 0
-  const history = isWhole ? yield* FormerHistory.ofArchive(first, state.index) : undefined
-  return yield* begin(directory, { state, formerClusterId: clusterId, last, history, erasures }, { nodeId, address })
+  const isWhole = begins.snapshot === null && begins.previous.index === 0
+  const range = { fromIndex: 1, toIndex: state.index }
+  const history = isWhole && !isStateOnly ? yield* FormerHistory.ofArchives(archives, range) : undefined
+  const archived = firstStateAt === undefined || isStateOnly ? undefined : { archives, first: firstStateAt }
+  return yield* begin(
+    directory,
+    { state, formerClusterId: clusterId, last, history, archived, erasures: [...erasures, ...erasedSince] },
+    { nodeId, address }
+  )
 }, Effect.scoped)
+
+/** The erasures that the state of archives knows. */
+const listErasures = ({ state }: LoadedArchive): ReadonlyArray<ListedErasure> => {
+  if (state === undefined) return []
+  const { erasedOf } = Erasure.erasuresOf(state.tables)
+  return [...state.tables.byModel.keys()].flatMap((model) =>
+    Array.from(erasedOf(model), ([id, index]) => ({ model, id, index }))
+  )
+}
 
 /** What one directory of a former cluster holds. */
 export interface Surveyed {

@@ -57,7 +57,7 @@ const isUpTo = ({ index, timeMs }: Shipped, point: Point | undefined): boolean =
   point === undefined || (point._tag === "Index" ? index <= point.index : timeMs <= point.timeMs)
 
 /** Whether an archive that reaches so far holds all through the point. Entries of one time may be in two archives. */
-const reaches = ({ index, timeMs }: Shipped, point: Point | undefined): boolean =>
+const reaches = ({ index, timeMs }: Pick<Shipped, "index" | "timeMs">, point: Point | undefined): boolean =>
   point !== undefined && (point._tag === "Index" ? index >= point.index : timeMs > point.timeMs)
 
 /**
@@ -124,6 +124,21 @@ export const chainTo = (all: ReadonlyArray<Shipped>, point: Point | undefined): 
     ? Result.fail(`from index ${chain.index} on entries are missing`)
     : Result.succeed(chain)
 }
+
+/**
+ * The longest way to a point: from the oldest state from which entries go on to it without a gap. It leads to the same
+ * state as the shortest one, and passes through all that is known of the time before.
+ */
+export const longestTo = (all: ReadonlyArray<Shipped>, point: Point | undefined): Result.Result<Chain, string> =>
+  Result.map(chainTo(all, point), (shortest) => {
+    const furthest = furthestOf(all)
+    for (const snapshot of snapshotsOf(all).toReversed()) {
+      if (snapshot.index >= shortest.snapshot.index) return shortest
+      const chain = chainFrom(snapshot, furthest, point)
+      if (chain.index >= shortest.index || reaches(chain, point)) return chain
+    }
+    return shortest
+  })
 
 /** All states, newest first, with how far the entries go on from each: a chain is made when it is asked for. */
 export function* chainsOf(all: ReadonlyArray<Shipped>): Generator<Chain, void> {

@@ -25,7 +25,7 @@ const exportArchive = Effect.fnUntraced(function* (
   isEvents: boolean,
   models: ReadonlyArray<string>
 ) {
-  const { archives } = yield* restorable(found, undefined)
+  const { archives } = yield* restorable(found, undefined, { isStateOnly: true })
   // Proves all of it first: nobody should act on half of a damaged archive.
   const { state } = yield* loadArchives(archives, { isStateBuilt: !isEvents })
   if (isEvents) {

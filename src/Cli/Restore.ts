@@ -36,6 +36,14 @@ export const pointOf = (text: string): Result.Result<Point, CommandFailed> => {
     : Result.succeed({ _tag: "Time", timeMs })
 }
 
+const historyOf = ({ historySince, isHistoryWhole }: NewCluster): string => {
+  if (isHistoryWhole) return "whole"
+  const begins = "begins with each record as it is"
+  if (historySince === undefined) return begins
+  const { index, timeMs } = historySince
+  return `${begins}; that of records is there from index ${count(index)}, ${new Date(timeMs).toISOString()}`
+}
+
 /** What a new cluster is, for people. */
 export const shown = (made: NewCluster, directory: string): string =>
   `${facts([
@@ -44,7 +52,7 @@ export const shown = (made: NewCluster, directory: string): string =>
     ["state", `of index ${count(made.index)}, ${new Date(made.timeMs).toISOString()}, hash ${made.stateHash}`],
     ["base", `${count(made.base)}: indexes and versions go on above it`],
     ...(made.erased.length === 0 ? [] : [["erased", `${count(made.erased.length)} records`] as const]),
-    ["history", made.isHistoryWhole ? "whole" : "begins with each record as it is"]
+    ["history", historyOf(made)]
   ])}\n\nStart the node on this directory. Others join it, each with an empty directory and --join.`
 
 /** The erasures in a file. */
@@ -79,10 +87,16 @@ export const restore = Command.make(
       ),
       Flag.optional
     ),
+    history: Flag.Boolean("history").pipe(
+      Flag.withDescription(
+        "Take all that the archives hold, for the history of records; --no-history takes the shortest way to the state"
+      ),
+      Flag.withDefault(true)
+    ),
     yes,
     json
   },
-  Effect.fnUntraced(function* ({ address, archive, at, cluster, directory, erasures: file, id, json, yes }) {
+  Effect.fnUntraced(function* ({ address, archive, at, cluster, directory, erasures: file, history, id, json, yes }) {
     yield* checkPlace(address, Option.getOrUndefined(id))
     const point = Option.isNone(at) ? undefined : yield* Effect.fromResult(pointOf(at.value))
     const found = yield* sourceAt(archive, cluster)
@@ -90,7 +104,7 @@ export const restore = Command.make(
       return yield* refused(`"${archive}" is the data directory of a node: start the node, or take "lithair recover"`)
     }
     const erasures = Option.isNone(file) ? [] : yield* erasuresIn(file.value)
-    const source = yield* restorable(found, point)
+    const source = yield* restorable(found, point, { isStateOnly: !history })
     yield* confirm(
       yes,
       `This makes a new cluster of one in "${directory}" from "${archive}". Nodes of the former cluster that meet it stop. Until they meet it, nothing keeps them from taking writes that the new cluster never sees.`

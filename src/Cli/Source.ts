@@ -7,7 +7,7 @@ import { type Archive, fileArchive } from "../Backup/ReadArchive.ts"
 import type { Point } from "../Backup/Replay.ts"
 import type { RestoreSource } from "../Backup/Restore.ts"
 import { shippedOf, storedArchive } from "../Backup/Ship.ts"
-import { type Chain, chainTo, lastOf, type Shipped } from "../Backup/Shipped.ts"
+import { type Chain, chainTo, lastOf, longestTo, type Shipped } from "../Backup/Shipped.ts"
 import { isBucketUrl, openStore } from "../Backup/StoreUrl.ts"
 import { FILE } from "../EventStore/Directory.ts"
 import { codeOf, listDirectory } from "../EventStore/Files.ts"
@@ -88,14 +88,26 @@ export const sourceAt = Effect.fnUntraced(function* (
 export const archivesOf = ({ clusterId, store }: StoreSource, { entries, snapshot }: Chain): ReadonlyArray<Archive> =>
   [snapshot, ...entries].map((shipped) => storedArchive(store, clusterId, shipped))
 
-/** What leads to a point, by default to the newest: the archive, or those of a store. */
+/**
+ * What leads to a point, by default to the newest: the archive, or those of a store. Of a store it is all that leads
+ * there, for the history of records, or with `isStateOnly` the shortest way.
+ */
 export const restorable = (
   found: Exclude<Source, { readonly _tag: "Directory" }>,
-  point: Point | undefined
+  point: Point | undefined,
+  { isStateOnly = false }: { readonly isStateOnly?: boolean } = {}
 ): Effect.Effect<RestoreSource, CommandFailed> => {
-  if (found._tag === "Archive") return Effect.succeed({ archives: [fileArchive(found.path)] })
-  const chain = chainTo(found.all, point)
-  return Result.isFailure(chain)
-    ? Effect.fail(refused(`Cannot restore from ${found.store.place}: ${chain.failure}`))
-    : Effect.succeed({ archives: archivesOf(found, chain.success), last: lastOf(found.all) })
+  if (found._tag === "Archive") return Effect.succeed({ archives: [fileArchive(found.path)], isStateOnly })
+  const chain = isStateOnly ? chainTo(found.all, point) : longestTo(found.all, point)
+  if (Result.isFailure(chain)) {
+    return Effect.fail(refused(`Cannot restore from ${found.store.place}: ${chain.failure}`))
+  }
+  const last = lastOf(found.all)
+  const newest = point === undefined ? undefined : Result.getOrUndefined(chainTo(found.all, undefined))
+  return Effect.succeed({
+    archives: archivesOf(found, chain.success),
+    last,
+    isStateOnly,
+    ...(newest === undefined ? {} : { newest: archivesOf(found, newest) })
+  })
 }

@@ -28,6 +28,11 @@ export interface Past<M extends RowClass> {
   readonly timeMs: number
   /** Who asked for the change, if the cluster knows it. */
   readonly actor: string | undefined
+  /**
+   * Present after a restore, if a backup held the record at this version, and not the change that made it: `timeMs` is
+   * that of the backed-up state, which came later than the change, and nobody knows the actor.
+   */
+  readonly isOfState?: true
 }
 
 /** One page of a record's history, oldest first. It may be empty: only `next` says that it is the last one. */

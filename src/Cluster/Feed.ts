@@ -15,6 +15,7 @@ import * as Restored from "../Machine/Restored.ts"
 import { decode, encode, type Transaction } from "../Machine/Transaction.ts"
 import { slice } from "../Raft/core/RaftLog.ts"
 import * as Condition from "../Raft/node/Condition.ts"
+import * as ArchivedRecords from "./ArchivedRecords.ts"
 import { type Holding, oldestIndexOf, readableIndex } from "./HistoryGaps.ts"
 
 /** A committed entry. An entry that is not the machine's, such as a leader's no-op, has no transaction. */
@@ -61,6 +62,8 @@ export interface Feed {
   ) => Effect.Effect<ReadonlyArray<LogEntry>, LogFailed | LogCorrupt>
   /** The entry at an index that is applied; undefined if this node does not hold it. A gap after it does not matter. */
   readonly entry: (index: number) => Effect.Effect<AppliedEntry | undefined, LogFailed | LogCorrupt>
+  /** A version of a record whose entry no archive of a restore held, if their first state has it. */
+  readonly archived: ReturnType<typeof ArchivedRecords.make>
 }
 
 /** The log that a feed reads, once the node runs. */
@@ -116,6 +119,11 @@ export const make = () => {
     return held ?? (yield* notHeld(fromIndex, oldestIndex))
   })
 
+  const entry: Feed["entry"] = (index) =>
+    Effect.map(heldOr(readHeld(index, 1)), (entries) =>
+      entries?.[0] === undefined ? undefined : blankedIn([decodedOf(entries[0])])[0]
+    )
+
   const feed: Feed = {
     appliedIndex,
     oldestIndex: oldest,
@@ -132,10 +140,8 @@ export const make = () => {
         : Effect.map(heldOr(readHeld(fromIndex, maxBytes)), (entries = []) =>
             encodedIn(entries.filter(({ index }) => index <= toIndex))
           ),
-    entry: (index) =>
-      Effect.map(heldOr(readHeld(index, 1)), (entries) =>
-        entries?.[0] === undefined ? undefined : blankedIn([decodedOf(entries[0])])[0]
-      )
+    entry,
+    archived: ArchivedRecords.make({ restored, entry })
   }
 
   return {

@@ -33,7 +33,9 @@ const beginOf = (holding: Holding): number => {
 export const oldestIndexOf = (holding: Holding): number => {
   let oldestIndex = beginOf(holding)
   for (const { fromIndex, toIndex } of holding.history().toReversed()) {
-    if (fromIndex < oldestIndex && entryAfter(holding.restored(), toIndex) >= oldestIndex) oldestIndex = fromIndex
+    // What archives held is no part of what followers read.
+    const firstIndex = entryAfter(holding.restored(), fromIndex - 1)
+    if (firstIndex < oldestIndex && entryAfter(holding.restored(), toIndex) >= oldestIndex) oldestIndex = firstIndex
   }
   return Math.max(oldestIndex, holding.retainedFrom())
 }

@@ -48,8 +48,8 @@ export interface Established {
   /** The members, as consensus encodes them. */
   readonly configuration: Uint8Array
   readonly content: Iterable<Uint8Array>
-  /** Entries below the index for the history, which `read` gives in order, each once. None by default. */
-  readonly history?: HistoryRange & { readonly read: ReadOnce }
+  /** Entries for the history, ascending, none above the index. `read` gives those of a range in order, each once. */
+  readonly history?: ReadonlyArray<HistoryRange & { readonly read: ReadOnce }>
   /** The size of the log's segments; that of every log by default. */
   readonly segmentSizeBytes?: number
 }
@@ -86,7 +86,7 @@ const clear = Effect.fnUntraced(function* (directory: string) {
 
 const makeNew = Effect.fnUntraced(function* (
   directory: string,
-  { history, identity, segmentSizeBytes, ...snapshot }: Established
+  { history = [], identity, segmentSizeBytes, ...snapshot }: Established
 ) {
   const { clusterId } = identity
   const { index, term } = snapshot
@@ -94,8 +94,8 @@ const makeNew = Effect.fnUntraced(function* (
   yield* Context.get(snapshots, SnapshotStore).write(snapshot)
   // It is made even if it holds nothing: a folder with a new one changes places with the old one.
   const kept = yield* Layer.build(HistoryFiles.layerFile({ directory: `${directory}/history${NEW}` }))
-  if (history !== undefined && history.fromIndex <= history.toIndex) {
-    yield* Context.get(kept, History).keep(history, history.read)
+  for (const range of history) {
+    if (range.fromIndex <= range.toIndex) yield* Context.get(kept, History).keep(range, range.read)
   }
   const log = yield* Layer.build(
     layerFile({

@@ -114,11 +114,12 @@ export const readHistory = (served: ServedModel): Handler => {
 const bodyOf = ({ isComplete, items }: HistoryPage, next: string | null): string =>
   JSON.stringify({ items: items.map(itemOf), next, complete: isComplete })
 
-const itemOf = ({ actor, event, index, record, timeMs, version }: Past) => ({
+const itemOf = ({ actor, event, index, isOfState, record, timeMs, version }: Past) => ({
   version,
   index,
   at: new Date(timeMs).toISOString(),
   ...(actor === undefined ? {} : { actor }),
   event,
+  ...(isOfState === true ? { ofState: true } : {}),
   ...(record === undefined ? { erased: true } : { data: record })
 })

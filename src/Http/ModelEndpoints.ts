@@ -278,6 +278,8 @@ const schemasOf = (model: ApiModel) => {
           at: Schema.String,
           actor: Schema.optionalKey(Schema.String),
           event: Schema.Literals(["created", "updated", "deleted"]),
+          // Present after a restore, if only an archived state has the version: `at` is the time of that state.
+          ofState: Schema.optionalKey(Schema.Literal(true)),
           // The replicated fields; of a deletion, the last record. Absent if they were erased.
           data: Schema.optionalKey(body),
           erased: Schema.optionalKey(Schema.Literal(true))

@@ -10,6 +10,7 @@
  * | 2 | lifted records, floors of what a log retains, floors of versions after a restore, pages of rows in snapshots |
  * | 3 | versions of local parts, compressed snapshots, erasures of records, chains of digests, keys as digests (Sessions.ts), what the history of a restored log holds below its base |
  * | 4 | starts of members in configurations |
+ * | 5 | what the history of a restored log holds of its archives |
  */
 import { Runtime } from "effect"
 import { InvariantViolation } from "../Invariant.ts"
@@ -18,7 +19,7 @@ import { InvariantViolation } from "../Invariant.ts"
 export const initial = 1
 
 /** The newest format that this release knows. */
-export const newest = 4
+export const newest = 5
 
 /** The format that lifts records. */
 export const lifting = 2
@@ -34,6 +35,9 @@ export const proving = 3
 
 /** The format that a restored log has at least: it knows floors of versions, and what comes before the base. */
 export const restoring = 3
+
+/** The format of a restored log whose history holds what its archives held. */
+export const archiving = 5
 
 /** The format whose snapshots hold rows in pages (RowPage.ts). */
 export const paging = 2

@@ -22,6 +22,25 @@ export interface Restored {
 export interface FormerHistory {
   readonly firstIndex: number
   readonly lastIndex: number
+  /** Present if the history also holds what the archives held of the former log, for the history of records. */
+  readonly archived?: Archived
+}
+
+/**
+ * What archives that begin with a state held of the former log. Only the history of records reads it: a follower from the
+ * beginning would need all entries, and takes the first state instead. docs/decisions/0040-history-from-archives.md.
+ */
+export interface Archived {
+  /** The archives begin with the state after this entry of the former log. */
+  readonly stateIndex: number
+  /** They go on to this one: the entries after the state are here, under their own indexes. */
+  readonly throughIndex: number
+  /**
+   * The entries `firstIndex` to `lastIndex` hold the records of that state (Cluster/ArchivedRecords.ts). Their indexes are
+   * none of the former log's. There are none if the state had no records.
+   */
+  readonly firstIndex: number
+  readonly lastIndex: number
 }
 
 /** The version that follows `version` of a record. */
@@ -46,19 +65,27 @@ export const entriesCount = (restored: Restored | undefined, index: number, last
   return Math.min(lastIndex, history.lastIndex) - first + 1 + Math.max(0, lastIndex - base)
 }
 
-/** The parts of a range whose indexes are those of entries, ascending. */
+/** The parts of a range whose indexes are those of entries, archived ones too, ascending. */
 export const entriesIn = (
   restored: Restored | undefined,
   { fromIndex, toIndex }: { readonly fromIndex: number; readonly toIndex: number }
 ): ReadonlyArray<{ readonly fromIndex: number; readonly toIndex: number }> => {
   const base = restored?.versionFloor ?? 0
-  const parts = [{ fromIndex: Math.max(fromIndex, base + 1), toIndex }]
-  if (restored?.history !== undefined) {
-    const { firstIndex, lastIndex } = restored.history
-    parts.unshift({ fromIndex: Math.max(fromIndex, firstIndex), toIndex: Math.min(toIndex, lastIndex) })
-  }
-  return parts.filter((part) => part.fromIndex <= part.toIndex)
+  const { archived, firstIndex = 1, lastIndex = 0 } = restored?.history ?? {}
+  return [
+    ...(archived === undefined ? [] : archivedIn(archived)),
+    { fromIndex: firstIndex, toIndex: lastIndex },
+    { fromIndex: base + 1, toIndex }
+  ]
+    .map((part) => ({ fromIndex: Math.max(fromIndex, part.fromIndex), toIndex: Math.min(toIndex, part.toIndex) }))
+    .filter((part) => part.fromIndex <= part.toIndex)
 }
+
+/** The ranges of what archives held, ascending. One that ends before it begins is empty. */
+export const archivedIn = ({ firstIndex, lastIndex, stateIndex, throughIndex }: Archived) => [
+  { fromIndex: stateIndex + 1, toIndex: throughIndex },
+  { fromIndex: firstIndex, toIndex: lastIndex }
+]
 
 /** Whether all up to `index` names one place in the log: it is that of an entry, or comes right before one. */
 export const isPlace = (restored: Restored | undefined, index: number): boolean =>

@@ -79,6 +79,10 @@ export const retained = (fromIndex: number): string => `retained ${fromIndex}`
 /** How a restore began the log. */
 export const restored = ({ formerClusterIds, history, versionFloor }: Restored): string => {
   const kept = history === undefined ? [] : [history.firstIndex, history.lastIndex]
+  const { archived } = history ?? {}
+  if (archived !== undefined) {
+    kept.push(archived.stateIndex, archived.throughIndex, archived.firstIndex, archived.lastIndex)
+  }
   return `restored ${JSON.stringify([versionFloor, formerClusterIds, ...kept])}`
 }
 

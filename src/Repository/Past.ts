@@ -61,14 +61,17 @@ export interface Reads {
 /** Both logs of a node, as the past is read from them. */
 export interface Logs {
   readonly local: Pick<LocalNode["Service"], "entry" | "tables">
-  readonly member: Pick<Member["Service"], "tables"> & { readonly feed: Pick<Member["Service"]["feed"], "entry"> }
+  readonly member: Pick<Member["Service"], "tables"> & {
+    readonly feed: Pick<Member["Service"]["feed"], "archived" | "entry">
+  }
 }
 
 /** Reads the past from both logs of a node. */
 export const make = ({ local, member }: Logs, { beginRead, unseenOf }: Reads): Pasts => {
   const pasts = {
     replicated: RecordHistory.make({
-      entry: (index) => Effect.map(member.feed.entry(index), (found) => found?.transaction)
+      entry: (index) => Effect.map(member.feed.entry(index), (found) => found?.transaction),
+      archived: member.feed.archived
     }),
     local: RecordHistory.make({ entry: local.entry })
   }

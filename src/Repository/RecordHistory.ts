@@ -5,6 +5,7 @@
  */
 import { Data, Effect, Result } from "effect"
 import type { LogCorrupt, LogFailed } from "../EventStore/LogStore.ts"
+import type { Named } from "../Machine/Erasure.ts"
 import type { Event } from "../Machine/Event.ts"
 import { showRow } from "../Machine/ReadRow.ts"
 import type { Tables } from "../Machine/Tables.ts"
@@ -24,6 +25,11 @@ export interface Past {
   /** Who asked for the change, if the log says so. */
   readonly actor: string | undefined
   readonly event: Event["type"]
+  /**
+   * Present if an archived state has the version, and nothing has the change that made it: `timeMs` is that of the state,
+   * which came later than the change.
+   */
+  readonly isOfState?: true
   /** The version of the model that `record` has. */
   readonly modelVersion: number
   /** As this release reads it: the replicated fields, lifted to its version of the model. Undefined if it was erased. */
@@ -118,6 +124,10 @@ export type HistoryFailure =
 export interface HistorySource {
   /** Undefined if this node does not hold it. */
   readonly entry: (index: number) => Effect.Effect<Transaction | undefined, LogFailed | LogCorrupt>
+  /** The version that the entry at `index` made, if an archived state has it and the entry is not held. */
+  readonly archived?: (
+    sought: Named & { readonly index: number }
+  ) => Effect.Effect<{ readonly event: Event; readonly transaction: Transaction } | undefined, LogFailed | LogCorrupt>
 }
 
 /** The bounds of one request: entries read, and the bytes of the events that are kept for a page. */
@@ -149,10 +159,23 @@ type Ending =
 interface Visited extends Step {
   readonly event: Event
   readonly transaction: Transaction
+  readonly isOfState?: true
 }
 
 /** Reads the pasts of records, and remembers where their versions are. */
-export const make = ({ entry }: HistorySource, checkpoints: Checkpoints.Checkpoints = Checkpoints.make()) => {
+export const make = ({ archived, entry }: HistorySource, checkpoints: Checkpoints.Checkpoints = Checkpoints.make()) => {
+  /** Visits the version that an entry made that is not held. When that was, and what was before it, is not known. */
+  const visitArchived = Effect.fnUntraced(function* (
+    { id, name: model }: { readonly id: string; readonly name: string },
+    index: number,
+    visit: (visited: Visited) => boolean
+  ): Effect.fn.Return<Ending, LogFailed | LogCorrupt> {
+    const found = yield* archived?.({ model, id, index }) ?? Effect.succeed(undefined)
+    if (found === undefined) return { _tag: "Missing" }
+    const { version } = found.event
+    return { _tag: visit({ ...found, version, index, isOfState: true }) ? "Enough" : "Missing" }
+  })
+
   /** Visits versions downwards from `from` until `visit` returns true. */
   const walk = Effect.fnUntraced(function* (
     { id, name }: { readonly id: string; readonly name: string },
@@ -163,9 +186,10 @@ export const make = ({ entry }: HistorySource, checkpoints: Checkpoints.Checkpoi
     for (let count = 0; count < walkMaxCount; count++) {
       if (count % sliceCount === sliceCount - 1) yield* Effect.yieldNow
       const transaction = yield* entry(at.index)
-      if (transaction === undefined) return { _tag: "Missing" } satisfies Ending
+      if (transaction === undefined) return yield* visitArchived({ id, name }, at.index, visit)
+      // After a restore the next version is far above the one before it.
       const events = eventsIn(transaction, { id, name, version: at.version })
-      if (events[0]?.version !== at.version) {
+      if (events.length === 0) {
         return yield* new NotAPlace({
           message: `Entry ${at.index} does not hold version ${at.version} of ${name} ${id}`
         })
@@ -182,10 +206,18 @@ export const make = ({ entry }: HistorySource, checkpoints: Checkpoints.Checkpoi
     return { _tag: "Bound", at } satisfies Ending
   })
 
-  const pastOf = (descriptor: Descriptor, { event, index, transaction, version }: Visited) => {
+  const pastOf = (descriptor: Descriptor, { event, index, isOfState, transaction, version }: Visited) => {
     const { data, erased, id, modelVersion, type } = event
     const { principal: actor, timeMs } = transaction
-    const past = { version, index, timeMs, actor, event: type, modelVersion: descriptor.version }
+    const past = {
+      version,
+      index,
+      timeMs,
+      actor,
+      event: type,
+      modelVersion: descriptor.version,
+      ...(isOfState ? { isOfState } : {})
+    }
     if (erased === true) return Result.succeed<Past>({ ...past, record: undefined })
     const row = { version, createdIndex: 0, index, modelVersion, data }
     return Result.mapBoth(showRow(descriptor, row), {

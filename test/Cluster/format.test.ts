@@ -80,7 +80,7 @@ it.live("members that know starts record none before the last member reads them,
     assert.deepStrictEqual(formats(), [3, 3, 3])
 
     yield* start("c", Format.ofRelease, "elsewhere")
-    yield* until("the format is active on all", () => formats().every((format) => format === Format.recordingStarts))
+    yield* until("the format is active on all", () => formats().every((format) => format === Format.newest))
     yield* until("all starts are recorded", () =>
       ids.every((id) => recorded(id).every(({ start }) => start !== undefined))
     )

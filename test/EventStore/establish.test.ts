@@ -29,11 +29,14 @@ const made: Established = {
   term: 3,
   configuration: new Uint8Array(8),
   content: [content],
-  history: {
-    fromIndex: 1,
-    toIndex: 3,
+  history: [
+    { fromIndex: 1, toIndex: 3 },
+    { fromIndex: 7, toIndex: 6 },
+    { fromIndex: 999, toIndex: 1_000 }
+  ].map((range) => ({
+    ...range,
     read: ({ fromIndex }) => Effect.succeed([{ index: fromIndex, term: 2, type: "noop", payload: new Uint8Array(40) }])
-  },
+  })),
   segmentSizeBytes: 4096
 }
 
@@ -78,7 +81,10 @@ const checkNew = Effect.gen(function* () {
     [1_001, 1_000, 3]
   )
   const history = yield* Layer.build(layerHistory({ directory: `${directory}/history` }))
-  assert.deepStrictEqual(Context.get(history, History).ranges(), [{ fromIndex: 1, toIndex: 3 }])
+  assert.deepStrictEqual(Context.get(history, History).ranges(), [
+    { fromIndex: 1, toIndex: 3 },
+    { fromIndex: 999, toIndex: 1_000 }
+  ])
   const snapshots = yield* Layer.build(layerSnapshots({ directory: `${directory}/snapshots` }))
   const newest = yield* Context.get(snapshots, SnapshotStore).openNewest({ atLeastIndex: 1_000 })
   assert.isDefined(newest)

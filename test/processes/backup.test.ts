@@ -402,7 +402,17 @@ describe("scheduled backups", () => {
             }),
             30_000
           )
-        yield* createMany(nodes[0]!, "early", 20)
+        const [early] = yield* createMany(nodes[0]!, "early", 20)
+        const path = `/api/products/${early!.body.id}`
+        const price = (node: TestNode, price: string) =>
+          Effect.flatMap(
+            node.request("PATCH", path, {
+              body: { price },
+              headers: { "content-type": "application/merge-patch+json" }
+            }),
+            ({ body, status }) => expectThat(status === 200, JSON.stringify(body))
+          )
+        yield* price(nodes[1]!, "2.00")
         yield* shipped(nodes)
         const leader = yield* leaderOf(nodes)
         yield* leader.stop("SIGKILL")
@@ -411,7 +421,10 @@ describe("scheduled backups", () => {
         const last = yield* create(left[0]!, "kept")
         const index = last.headers.get("lithair-index") ?? ""
         yield* createMany(left[1]!, "late", 20)
+        yield* price(left[1]!, "3.00")
         yield* shipped(left)
+        const told = (yield* left[0]!.request("GET", `${path}/history`)).body
+        assert.deepStrictEqual([told.items.length, told.complete], [3, true])
         const { stateHash } = yield* clusterOf(left[0]!)
         yield* Effect.forEach(left, (node) => node.stop("SIGKILL"), { concurrency: "unbounded" })
 
@@ -426,9 +439,53 @@ describe("scheduled backups", () => {
           const port = yield* freePort
           const data = join(root, `r-${at}`)
           const flags = ["--directory", data, "--address", `127.0.0.1:${port}`, "--yes"]
-          yield* stored("restore", place, ...flags, ...(at === undefined ? [] : ["--at", at]))
-          assert.strictEqual((yield* listAll(yield* started(data, port), "products")).length, names)
+          const made = yield* stored("restore", place, ...flags, ...(at === undefined ? [] : ["--at", at]))
+          const node = yield* started(data, port)
+          assert.strictEqual((yield* listAll(node, "products")).length, names)
+          // What the archives hold of the time before is there, on a node that joins too.
+          const changes = at === undefined ? 3 : 2
+          const history = (node: TestNode) => Effect.map(node.request("GET", `${path}/history`), ({ body }) => body)
+          const known = yield* history(node)
+          const isOfChange = (item: { readonly ofState?: true }) => item.ofState !== true
+          assert.deepStrictEqual(
+            known.items.filter(isOfChange),
+            told.items.slice(0, changes).filter((_: unknown, at: number) => isOfChange(known.items[at]))
+          )
+          assert.deepStrictEqual([known.items.length, known.complete], [changes, true])
+          for (const { data, version } of told.items.slice(0, changes)) {
+            const then = yield* node.request("GET", `${path}?at=${version}`)
+            assert.deepStrictEqual([then.status, then.body.price], [200, data.price])
+          }
+          const before = yield* node.request("GET", `${path}?at=2020-01-01T00:00:00Z`)
+          const isFromState = known.items.some((item: { readonly ofState?: true }) => item.ofState === true)
+          assert.strictEqual(before.status, isFromState ? 410 : 404)
+          yield* price(node, "9.00")
+          const after = yield* history(node)
+          assert.deepStrictEqual(after.items.slice(0, changes), known.items)
+          assert.isAbove(after.items[changes].version, made.base)
+          const joinedPort = yield* freePort
+          const joined = yield* makeNode("node", joinedPort, {
+            flags: ["--join", node.id],
+            data: `${data}-joined`,
+            environment: {},
+            script: exampleScript
+          })
+          yield* joined.start
+          yield* allReady([joined])
+          yield* eventually(
+            () => `it has fetched the history; it said ${joined.output()}`,
+            Effect.flatMap(history(joined), (body) =>
+              expectThat(JSON.stringify(body) === JSON.stringify(after), JSON.stringify(body))
+            ),
+            30_000
+          )
         }
+        const port = yield* freePort
+        const data = join(root, "state-only")
+        const flags = ["--directory", data, "--address", `127.0.0.1:${port}`, "--yes", "--no-history"]
+        yield* stored("restore", place, ...flags)
+        const gone = yield* (yield* started(data, port)).request("GET", `${path}?at=1`)
+        assert.deepStrictEqual([gone.status, gone.body.oldestVersion], [410, 3])
       }).pipe(Effect.scoped),
     timeoutMs
   )
@@ -478,7 +535,8 @@ describe("scheduled backups", () => {
         const port = yield* freePort
         const data = join(root, "r")
         const into = ["--directory", data, "--address", `127.0.0.1:${port}`, "--yes"]
-        assert.strictEqual((yield* lithair("restore", place, ...into)).code, 1)
+        // The way from the oldest state does not need it, the shortest one does.
+        assert.strictEqual((yield* lithair("restore", place, ...into, "--no-history")).code, 1)
         rmSync(newest)
         yield* lithairJson("restore", place, ...into)
         assert.strictEqual((yield* listAll(yield* started(data, port), "products")).length, 10)

@@ -32,6 +32,7 @@ const History = Schema.Struct({
       at: Schema.String,
       actor: Schema.optionalKey(Schema.String),
       event: Schema.Literals(["created", "updated", "deleted"]),
+      ofState: Schema.optionalKey(Schema.Literal(true)),
       data: Schema.optionalKey(Schema.Unknown),
       erased: Schema.optionalKey(Schema.Literal(true))
     })
@@ -71,8 +72,24 @@ export const make = <M extends RowClass>(sending: Sending, live: LiveConnection,
     })
   )
 
-  const pastOf = ({ actor, at, data, erased, event, index, version }: (typeof History)["Type"]["items"][number]) => {
-    const past = { type: event, version, index, timeMs: Date.parse(at), actor }
+  const pastOf = ({
+    actor,
+    at,
+    data,
+    erased,
+    event,
+    index,
+    ofState,
+    version
+  }: (typeof History)["Type"]["items"][number]) => {
+    const past = {
+      type: event,
+      version,
+      index,
+      timeMs: Date.parse(at),
+      actor,
+      ...(ofState ? { isOfState: ofState } : {})
+    }
     return erased === true
       ? Effect.succeed<Past<M>>({ ...past, row: undefined })
       : Effect.map(decoded(decode(data)), (row): Past<M> => ({ ...past, row }))

@@ -99,7 +99,11 @@ export const servedBy = (world: World, sight: Sight, node: SimulatedNode, life: 
           get tables() {
             return machine.applied
           },
-          feed: { entry: (index) => Effect.sync(() => entryOf(world, node, life, index)) }
+          feed: {
+            entry: (index) => Effect.sync(() => entryOf(world, node, life, index)),
+            // No restore began this log.
+            archived: () => Effect.succeed(undefined)
+          }
         }
       },
       {
