@@ -8,12 +8,15 @@ import { parseResponse } from "./Response.ts"
 /** The status of a request that got no answer. */
 export const noAnswer = 0
 
+/** Takes the status of an answer, and how long its server asks the client to wait. */
+export type OnAnswer = (status: number, retryAfterMs: number) => void
+
 const empty: Buffer = Buffer.alloc(0)
 
 export class Connection {
   private socket: Socket | undefined
   private received = empty
-  private answer: ((status: number) => void) | undefined
+  private answer: OnAnswer | undefined
   private readonly host: string
   private readonly port: number
 
@@ -22,10 +25,21 @@ export class Connection {
     this.port = Number(origin.port)
   }
 
+  /** Resumes once it is connected, or has failed: then the first request connects again. */
+  async open(): Promise<void> {
+    this.socket ??= this.dial()
+    const { socket } = this
+    if (!socket.connecting) return
+    await new Promise<void>((resume) => {
+      socket.once("connect", resume)
+      socket.once("close", () => resume())
+    })
+  }
+
   /** Sends one request and connects first if need be. Call it again only after `onAnswer` was called. */
-  ask(request: Buffer, onAnswer: (status: number) => void): void {
+  ask(request: Buffer, onAnswer: OnAnswer): void {
     this.answer = onAnswer
-    this.socket ??= this.open()
+    this.socket ??= this.dial()
     this.socket.write(request)
   }
 
@@ -33,14 +47,14 @@ export class Connection {
     this.socket?.destroy()
   }
 
-  private open(): Socket {
+  private dial(): Socket {
     const socket = connect({ host: this.host, port: this.port, noDelay: true })
     socket.on("data", (bytes: Buffer) => this.receive(socket, bytes))
     socket.on("error", () => socket.destroy())
     socket.on("close", () => {
       if (this.socket !== socket) return
       this.forget()
-      this.end(noAnswer)
+      this.end(noAnswer, 0)
     })
     return socket
   }
@@ -54,7 +68,7 @@ export class Connection {
       this.forget()
       socket.destroy()
     }
-    this.end(response.status)
+    this.end(response.status, response.retryAfterMs)
   }
 
   private forget(): void {
@@ -62,9 +76,9 @@ export class Connection {
     this.received = empty
   }
 
-  private end(status: number): void {
+  private end(status: number, retryAfterMs: number): void {
     const { answer } = this
     this.answer = undefined
-    answer?.(status)
+    answer?.(status, retryAfterMs)
   }
 }

@@ -2,9 +2,10 @@
  * Loads of a server over HTTP. A closed loop keeps exactly `clients` requests under way: each client sends its next
  * request when the last one is answered. An open loop sends at a fixed rate, whatever the answers do, and counts the
  * latency of each request from the moment at which it was due: so a server that stalls pays for all requests that were
- * due meanwhile (no coordinated omission). At most `clients` of them are under way; others wait here, on the clock.
+ * due meanwhile (no coordinated omission). At most `clients` of them are under way; others wait here, on the clock. A
+ * client of an open loop that is refused waits as long as `Retry-After` says, and its request is lost.
  */
-import { Connection, noAnswer } from "./Connection.ts"
+import { Connection, noAnswer, type OnAnswer } from "./Connection.ts"
 import { percentile } from "./Statistics.ts"
 
 export interface LoadRequest {
@@ -22,6 +23,8 @@ export interface LoadSpec {
   readonly clients: number
   /** An open loop of so many a second; a closed one without. */
   readonly ratePerSecond?: number
+  /** Clients of an open loop that are refused ask again at once, whatever the server says. */
+  readonly isImpatient?: boolean
   /** Answers in this time are not counted. */
   readonly warmUpMs: number
   readonly measureMs: number
@@ -55,6 +58,9 @@ const drainMs = 5_000
 
 export const runLoad = async (spec: LoadSpec): Promise<LoadResult> => {
   const targets = spec.requests.map(makeTarget)
+  const clients = Array.from({ length: spec.clients }, () => new Client(targets))
+  // A busy server accepts slowly, and that is not what an open loop measures.
+  if (spec.ratePerSecond !== undefined) await Promise.all(clients.map((client) => client.open()))
   const fromMs = performance.now()
   const measuredFromMs = fromMs + spec.warmUpMs
   const endMs = measuredFromMs + spec.measureMs
@@ -80,7 +86,8 @@ export const runLoad = async (spec: LoadSpec): Promise<LoadResult> => {
   }
 
   const run = spec.ratePerSecond === undefined ? runClosed : runOpen
-  await run({ targets, spec, fromMs, endMs, record })
+  await run({ clients, spec, fromMs, endMs, record })
+  for (const client of clients) client.close()
   return {
     ...latenciesOf(goodMs),
     perSecond: (inTimeCount * 1000) / spec.measureMs,
@@ -112,15 +119,14 @@ type Record = (
 ) => boolean
 
 interface Loop {
-  readonly targets: ReadonlyArray<Target>
+  readonly clients: ReadonlyArray<Client>
   readonly spec: LoadSpec
   readonly fromMs: number
   readonly endMs: number
   readonly record: Record
 }
 
-const runClosed = async ({ endMs, record, spec, targets }: Loop): Promise<void> => {
-  const clients = Array.from({ length: spec.clients }, () => new Client(targets))
+const runClosed = async ({ clients, endMs, record, spec }: Loop): Promise<void> => {
   await Promise.all(
     clients.map(
       (client, number) =>
@@ -141,12 +147,10 @@ const runClosed = async ({ endMs, record, spec, targets }: Loop): Promise<void> 
         })
     )
   )
-  for (const client of clients) client.close()
 }
 
-const runOpen = async ({ endMs, fromMs, record, spec, targets }: Loop): Promise<void> => {
+const runOpen = async ({ clients, endMs, fromMs, record, spec }: Loop): Promise<void> => {
   const everyMs = 1000 / (spec.ratePerSecond ?? Number.NaN)
-  const clients = Array.from({ length: spec.clients }, () => new Client(targets))
   const free = [...clients]
   const dueMs = (turn: number) => fromMs + turn * everyMs
   const turnsCount = Math.floor((spec.warmUpMs + spec.measureMs) / everyMs)
@@ -160,8 +164,9 @@ const runOpen = async ({ endMs, fromMs, record, spec, targets }: Loop): Promise<
       if (client === undefined) return
       underWay.add(sent)
       const sentMs = performance.now()
-      client.ask(sent, (status) => {
-        free.push(client)
+      client.ask(sent, (status, retryAfterMs) => {
+        if (spec.isImpatient === true || retryAfterMs === 0) free.push(client)
+        else setTimeout(() => free.push(client), retryAfterMs)
         if (underWay.delete(sent)) record(status, { countsAtMs: dueMs(sent), dueMs: dueMs(sent), sentMs })
         send()
       })
@@ -176,7 +181,6 @@ const runOpen = async ({ endMs, fromMs, record, spec, targets }: Loop): Promise<
   for (const lost of underWay) giveUp(lost)
   for (; turn < turnsCount; turn++) giveUp(turn)
   underWay.clear()
-  for (const client of clients) client.close()
 }
 
 interface Target {
@@ -218,13 +222,21 @@ class Client {
     this.targets = targets
   }
 
-  ask(turn: number, onAnswer: (status: number) => void): void {
+  /** Connects to all servers. */
+  async open(): Promise<void> {
+    await Promise.all(this.targets.map(({ origin }) => this.connectionTo(origin).open()))
+  }
+
+  ask(turn: number, onAnswer: OnAnswer): void {
     const target = this.targets[turn % this.targets.length]
     if (target === undefined) throw new Error("A load needs at least one request")
-    const { origin } = target
+    this.connectionTo(target.origin).ask(target.bytes(), onAnswer)
+  }
+
+  private connectionTo(origin: URL): Connection {
     const connection = this.connections.get(origin.host) ?? new Connection(origin)
     this.connections.set(origin.host, connection)
-    connection.ask(target.bytes(), onAnswer)
+    return connection
   }
 
   close(): void {

@@ -6,6 +6,8 @@ export interface Response {
   readonly length: number
   /** Whether the server closes the connection after it. */
   readonly isLast: boolean
+  /** How long the client is asked to wait (`Retry-After`); 0 if it is not. */
+  readonly retryAfterMs: number
 }
 
 const headEnd = "\r\n\r\n"
@@ -23,7 +25,8 @@ export const parseResponse = (bytes: Buffer): Response | undefined => {
   const end =
     header(head, "transfer-encoding") === "chunked" ? chunkedEnd(bytes, start) : start + lengthOf(head, status)
   if (end === undefined || end > bytes.length) return undefined
-  return { status, length: end, isLast: header(head, "connection") === "close" }
+  const retryAfterMs = status < 400 ? 0 : 1000 * Number(header(head, "retry-after") ?? 0)
+  return { status, length: end, isLast: header(head, "connection") === "close", retryAfterMs }
 }
 
 const header = (head: string, name: string): string | undefined => {

@@ -1,6 +1,7 @@
 /**
  * Overload: writes arrive at four times the rate that the system reaches, for five steps, over at most 6,000 connections.
- * Then sixty-four clients tell how soon it is itself again.
+ * Then sixty-four clients tell how soon it is itself again. Once refused clients wait as `Retry-After` says, and once they
+ * ask again at once.
  */
 import { memoryBytes, watchCpu } from "../Cpu.ts"
 import type { Options } from "../Options.ts"
@@ -28,38 +29,44 @@ const measureOverload = async (
   client: LoadClient,
   { stepMs, warmUpMs }: Options
 ): Promise<ReadonlyArray<Found>> => {
-  const { leader, system } = cluster
+  const { followers, leader, system } = cluster
   const ask = system.api.write(leader.url)
   const closed = (clients: number, measureMs: number) => client.run({ ...ask, clients, warmUpMs: 0, measureMs })
   await closed(usualClients, warmUpMs)
   const usual = await closed(usualClients, stepMs)
   const peak = Math.max(usual.perSecond, (await closed(peakClients, stepMs)).perSecond)
-  const memoryMb = memoryBytes(leader.pid) / megabyte
-  const before = await system.stateOf?.(leader)
-  const ends = watchCpu([process.pid, client.pid, ...pidsOf(cluster)])
-  const watching = watchMemory(leader.pid)
-  const result = await client.run({
-    ...ask,
-    clients: connectionsMax,
-    ratePerSecond: Math.round(peak * times),
-    warmUpMs: stepMs / 2,
-    measureMs: stepMs * stepsCount
-  })
-  const use = ends()
-  const memoryMaxMb = (await watching()) / megabyte
-  const recoveryMs = await recover(client, ask, usual.perSecond)
-  const after = await system.stateOf?.(leader)
-  const { failed, unansweredCount } = result
-  const dueCount = failed.count + unansweredCount + result.count
-  return [
-    {
-      what: `${times} times the peak, open loop`,
+  const found: Array<Found> = []
+  for (const isImpatient of [false, true]) {
+    const memoryMb = memoryBytes(leader.pid) / megabyte
+    const before = await system.stateOf?.(leader)
+    const ends = watchCpu([process.pid, client.pid, ...pidsOf(cluster)])
+    const watching = watchMemory(leader.pid)
+    const result = await client.run({
+      ...ask,
+      clients: connectionsMax,
+      ratePerSecond: Math.round(peak * times),
+      isImpatient,
+      warmUpMs: stepMs / 2,
+      measureMs: stepMs * stepsCount
+    })
+    const use = ends()
+    const micros = (pid: number) => ((use?.msByPid.get(pid) ?? Number.NaN) * 1000) / result.allCount
+    const memoryMaxMb = (await watching()) / megabyte
+    const recoveryMs = await recover(client, ask, usual.perSecond)
+    const after = await system.stateOf?.(leader)
+    const { failed, unansweredCount } = result
+    const dueCount = failed.count + unansweredCount + result.count
+    found.push({
+      what: `${times} times the peak, open loop${isImpatient ? ", refused clients ask again at once" : ""}`,
       clients: connectionsMax,
       figures: {
         perSecond: result.perSecond,
         ofPeak: result.perSecond / peak,
         p50Ms: result.p50Ms,
         p99Ms: result.p99Ms,
+        leaderMicros: micros(leader.pid),
+        followerMicros: followers.reduce((sum, { pid }) => sum + micros(pid), 0) / followers.length,
+        clientMicros: micros(client.pid),
         refusedShare: failed.count / dueCount,
         unansweredShare: unansweredCount / dueCount,
         refusalP50Ms: failed.p50Ms,
@@ -71,8 +78,9 @@ const measureOverload = async (
       },
       failedCount: 0,
       others: use?.others ?? Number.NaN
-    }
-  ]
+    })
+  }
+  return found
 }
 
 /** Until the usual clients get nearly their usual rate. */

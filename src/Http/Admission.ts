@@ -57,6 +57,8 @@ export interface Admission {
    * take no answers: refuse it with `overloaded`.
    */
   readonly enter: () => Place | undefined
+  /** Whether the node refuses requests now. */
+  readonly isRefusing: () => boolean
   /** How long requests took, from their place to their answer. */
   readonly durations: Histogram.Histogram
   /** The requests under way. */
@@ -121,8 +123,10 @@ export const make: Effect.Effect<Admission, never, Scope.Scope> = Effect.gen(fun
     return oldest !== undefined && clock.monotonicTimeNanosUnsafe() - oldest.sinceNanos > turnMaxNanos
   }
 
+  const isRefusing = (): boolean => underWayCount >= requestsMaxCount || isBehind() || !hasRoom()
+
   const enter = (): Place | undefined => {
-    if (underWayCount >= requestsMaxCount || isBehind() || !hasRoom()) return undefined
+    if (isRefusing()) return undefined
     underWayCount += 1
     const beganNanos = clock.monotonicTimeNanosUnsafe()
     let ownBytes = 0
@@ -152,6 +156,7 @@ export const make: Effect.Effect<Admission, never, Scope.Scope> = Effect.gen(fun
 
   return {
     enter,
+    isRefusing,
     hasRoom,
     durations,
     underWay: () => underWayCount,

@@ -18,14 +18,18 @@ import type { Visit } from "../Http/Visit.ts"
 import type { Problem } from "../Problem.ts"
 import type { Forget } from "../Raft/node/Settle.ts"
 import { type Span, traceparentOf } from "../Tracing.ts"
+import { inTurnsFrom } from "./ReadingTurns.ts"
 import { dropRest } from "./Refusal.ts"
 
 /** Requests with these methods have no body that means anything. */
 const bodiless: ReadonlyArray<string | undefined> = ["GET", "DELETE"]
 const direct: ReadonlyArray<string | undefined> = [...bodiless, "POST", "PUT", "PATCH"]
 
+/** Leaves the connection of a request unread while this says that the node is crowded. */
+type Rest = (isCrowded: () => boolean) => void
+
 /** Serves a request if it is for a direct endpoint. Returns false, with nothing done, if the router must serve it. */
-export const serveDirectly = (find: Find, request: IncomingMessage, response: ServerResponse): boolean => {
+export const serveDirectly = (find: Find, request: IncomingMessage, response: ServerResponse, rest: Rest): boolean => {
   const { headers, method = "", url = "" } = request
   if (!direct.includes(method) || url.charCodeAt(0) !== 0x2f) return false
   if (bodiless.includes(method) && mayHaveBody(request)) return false
@@ -42,7 +46,7 @@ export const serveDirectly = (find: Find, request: IncomingMessage, response: Se
   const refusal = edge.refusal(visit)
   const place = refusal === undefined ? admission.enter() : undefined
   const asked = { method, url: url.slice(endpoint.prefix.length), headers: head, caller: anonymous, visit }
-  const exchange = new DirectExchange(endpoint, asked, place, request, response)
+  const exchange = new DirectExchange(endpoint, asked, place, request, response, rest)
   if (place === undefined) exchange.refuse(refusal ?? overloaded)
   else exchange.begin(place)
   return true
@@ -50,6 +54,22 @@ export const serveDirectly = (find: Find, request: IncomingMessage, response: Se
 
 const mayHaveBody = ({ headers }: IncomingMessage): boolean =>
   headers["transfer-encoding"] !== undefined || (headers["content-length"] ?? "0") !== "0"
+
+/** Whether the node takes no more, or has many requests under way and is behind with the answers of some. */
+const isCrowded = ({ member, serving: { admission } }: MountedEndpoint): boolean => {
+  if (admission.isRefusing()) return true
+  if (admission.underWay() < inTurnsFrom) return false
+  const node = member.node()
+  return node !== undefined && node.appliedIndex() < node.core.commitIndex
+}
+
+/** Leaves the connection of a request unread while the node is crowded. Nothing of the request is held meanwhile. */
+const restIfCrowded = (endpoint: MountedEndpoint, request: IncomingMessage, rest: Rest): void => {
+  if (!isCrowded(endpoint)) return
+  const crowded = (): boolean => isCrowded(endpoint)
+  if (request.complete) rest(crowded)
+  else request.once("end", () => rest(crowded))
+}
 
 /** One request until its answer. */
 class DirectExchange {
@@ -65,13 +85,15 @@ class DirectExchange {
   private readonly place: Place | undefined
   private readonly request: IncomingMessage
   private readonly response: ServerResponse
+  private readonly rest: Rest
 
   constructor(
     endpoint: MountedEndpoint,
     head: Head & { readonly visit: Visit },
     place: Place | undefined,
     request: IncomingMessage,
-    response: ServerResponse
+    response: ServerResponse,
+    rest: Rest
   ) {
     this.endpoint = endpoint
     const { tracing } = endpoint.serving
@@ -80,6 +102,7 @@ class DirectExchange {
     this.place = place
     this.request = request
     this.response = response
+    this.rest = rest
   }
 
   begin(place: Place): void {
@@ -196,6 +219,7 @@ class DirectExchange {
     const { answering, serving } = this.endpoint
     const { visit } = this.head
     if (!this.end(met.status)) return
+    restIfCrowded(this.endpoint, this.request, this.rest)
     if (this.response.destroyed) {
       serving.edge.end(visit, 0)
       return

@@ -26,6 +26,8 @@ export interface Exchanges {
   readonly begin: (request: IncomingMessage, response: ServerResponse, serve: () => void) => void
   /** Runs `act` once all answers have left. Nothing more may be read from the connection. */
   readonly whenAnswered: (act: () => void) => void
+  /** Reads and serves nothing more until `begin` calls back. */
+  readonly rest: (begin: (read: () => void) => void) => void
   /** Ends the reading of an incomplete body; the route then answers, and the connection closes. */
   readonly breakOff: (error: Error) => void
   /** Whether the client is still sending the body of the last request. */
@@ -49,8 +51,9 @@ export const followConnection = (socket: Connection): Exchanges => {
   /** How much had been read when the last answer left. */
   let answeredBytes: number | undefined
   let isHeld = false
+  let isResting = false
 
-  const isTooMuch = (): boolean => underWay.length > waitingMaxCount + 1
+  const isTooMuch = (): boolean => isResting || underWay.length > waitingMaxCount + 1
   /** Reads the connection on, or not. A request that is read to its end resumes it too. */
   const readOrHold = (): void => {
     if (isTooMuch()) {
@@ -64,7 +67,7 @@ export const followConnection = (socket: Connection): Exchanges => {
   const serveNext = (): void => {
     const [next] = underWay
     // After an answer with `Connection: close` the server must not begin another request.
-    if (next?.serve === undefined || !socket.writable) return
+    if (next?.serve === undefined || !socket.writable || isResting) return
     const { serve } = next
     next.serve = undefined
     serve()
@@ -126,6 +129,17 @@ export const followConnection = (socket: Connection): Exchanges => {
     whenAnswered: (act) => {
       if (underWay.length === 0) act()
       else waiting = act
+    },
+    rest: (begin) => {
+      if (isResting || socket.destroyed) return
+      isResting = true
+      readOrHold()
+      begin(() => {
+        isResting = false
+        readOrHold()
+        // Requests that were read before, or that Bun reads from a paused connection.
+        serveNext()
+      })
     },
     breakOff,
     isReceiving: () => last !== undefined && !last.request.complete,

@@ -11,6 +11,7 @@ import { invalidRequest, problem } from "../Problem.ts"
 import { type ConnectionLimits, make as makeConnections } from "./Connections.ts"
 import { serveDirectly } from "./DirectExchange.ts"
 import { type Exchanges, followConnection, ignoreErrors } from "./Exchanges.ts"
+import * as ReadingTurns from "./ReadingTurns.ts"
 import { cutLater, problemOf, refuseRequest, refuseSocket } from "./Refusal.ts"
 
 /** How long the head of a request may take to come. Bodies have their own bound (BodyDeadline.ts). */
@@ -63,6 +64,7 @@ export const makeServer = (
   // A client that has ended its half still reads. All three runtimes have this property, but the types do not.
   Object.assign(server, { httpAllowHalfOpen: true })
 
+  const turns = ReadingTurns.make()
   const connections = new Map<Duplex, Exchanges>()
   const exchangesOf = (socket: Duplex): Exchanges => {
     const known = connections.get(socket)
@@ -72,6 +74,9 @@ export const makeServer = (
     socket.once("close", () => connections.delete(socket))
     return exchanges
   }
+  /** Has a connection wait for its turn. */
+  const restOf = (exchanges: Exchanges) => (isCrowded: () => boolean) =>
+    exchanges.rest((read) => turns.await(isCrowded, read))
   /** Connections that the server no longer reads. It ignores further input. */
   const over = new WeakSet<Duplex>()
 
@@ -130,7 +135,11 @@ export const makeServer = (
       refuseRequest(response, invalidRequest(`This server does not take HTTP/${request.httpVersion}: use HTTP/1.1`))
     } else if (request.destroyed && !request.complete) refuseRequest(response, unreadable)
     else if (server.listenerCount("request") === 0) answerAlone(request, response, wasServed)
-    else if (event === "checkContinue" || find === undefined || !serveDirectly(find, request, response)) {
+    else if (
+      event === "checkContinue" ||
+      find === undefined ||
+      !serveDirectly(find, request, response, restOf(exchangesOf(request.socket)))
+    ) {
       emit(event, request, response)
     }
   }

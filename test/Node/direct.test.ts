@@ -17,6 +17,7 @@ import { type Find, findIn } from "../../src/Http/DirectRoutes.ts"
 import * as Http from "../../src/Http.ts"
 import * as Lithair from "../../src/Lithair.ts"
 import * as Model from "../../src/Model.ts"
+import { restMaxMs } from "../../src/Node/ReadingTurns.ts"
 import { layerServer } from "../../src/node.ts"
 import { settleNow } from "../../src/Raft/node/Settle.ts"
 import { Records } from "../../src/Repository/Records.ts"
@@ -406,6 +407,7 @@ describe("a write that is refused because the node is overloaded", () => {
   const body = `{"text":"t","id":"a"}`
   const head = `POST /api/notes HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n`
   const small = `${head}content-length: ${body.length}\r\n\r\n${body}`
+  const whole = small.replace("host: a", "host: a\r\nconnection: close")
 
   it.live("keeps its connection if its body is small, so that the next costs no new connection", () =>
     Effect.gen(function* () {
@@ -428,6 +430,37 @@ describe("a write that is refused because the node is overloaded", () => {
       socket.write(small)
       yield* answers(3)
       assert.match(received, /HTTP\/1\.1 201 [\s\S]*$/)
+      socket.destroy()
+    }).pipe(Effect.provide(serving(api)))
+  )
+
+  it.live("is not read again on its connection until the node takes requests", () =>
+    Effect.gen(function* () {
+      const { admission } = yield* Http.Serving
+      const taken = Array.from({ length: requestsMaxCount }, () => admission.enter())
+      const { port } = yield* Served
+      const socket = connect(port, "127.0.0.1")
+      socket.on("error", () => {})
+      let received = ""
+      socket.on("data", (data) => {
+        received += String(data)
+      })
+      const answers = (): ReadonlyArray<string> => received.match(/HTTP\/1\.1 \d+/g) ?? []
+      const until = (isSo: () => boolean) =>
+        Effect.promise(async () => {
+          while (!isSo()) await new Promise((resume) => setImmediate(resume))
+        })
+      socket.write(small)
+      yield* until(() => answers().length === 1)
+      const restsFromMs = performance.now()
+      socket.write(small)
+      // Others are refused meanwhile, each at once.
+      for (let count = 0; count < 3; count++) assert.match(yield* answerTo(whole), /^HTTP\/1\.1 503 /)
+      const restsCount = Math.floor((performance.now() - restsFromMs) / restMaxMs)
+      assert.isAtMost(answers().length, 1 + restsCount)
+      for (const place of taken) place?.leave()
+      yield* until(() => answers().includes("HTTP/1.1 201") || answers().length > 2 + restsCount)
+      assert.strictEqual(answers().at(-1), "HTTP/1.1 201")
       socket.destroy()
     }).pipe(Effect.provide(serving(api)))
   )

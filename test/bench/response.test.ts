@@ -10,21 +10,26 @@ const plain = "HTTP/1.1 201 Created\r\nContent-Type: application/json\r\nContent
 const chunked =
   "HTTP/1.1 200 OK\r\nTrailer: X\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n10\r\n0123456789abcdef\r\n0\r\nX: y\r\n\r\n"
 const bare = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n"
-const last = "HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+const last = "HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\nRetry-After: 2\r\ncontent-length: 0\r\n\r\n"
 
 describe("a response", () => {
-  for (const [text, status, isLast] of [
-    [plain, 201, false],
-    [chunked, 200, false],
-    [bare, 200, false],
-    [last, 503, true]
+  for (const [text, status, isLast, retryAfterMs] of [
+    [plain, 201, false, 0],
+    [chunked, 200, false, 0],
+    [bare, 200, false, 0],
+    [last, 503, true, 2_000]
   ] as const) {
     it(`ends where its framing says, and not before (RFC 9112 §6): ${status}, ${text.length} bytes`, () => {
       const bytes = Buffer.from(text)
       for (let length = 0; length < bytes.length; length++) {
         assert.isUndefined(parseResponse(bytes.subarray(0, length)))
       }
-      assert.deepStrictEqual(parseResponse(Buffer.concat([bytes, bytes])), { status, length: bytes.length, isLast })
+      assert.deepStrictEqual(parseResponse(Buffer.concat([bytes, bytes])), {
+        status,
+        length: bytes.length,
+        isLast,
+        retryAfterMs
+      })
     })
   }
 
