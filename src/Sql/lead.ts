@@ -65,15 +65,6 @@ export const lead = Effect.fnUntraced(function* <R>(
     at({ index, count: 0 })
   }
 
-  /** The database answers, and refuses no event. */
-  const goesOn = () => {
-    pauseMs = backoffMinMs
-    failing(undefined)
-    said.changed(name, "done", (meanwhile) =>
-      Effect.logInfo(`The projection ${name} goes on behind entry ${position().index}${meanwhile}`)
-    )
-  }
-
   /** Whether an event is still to be applied: neither is it, nor has an operator taken it away. */
   const isPending = (event: EventAt) => {
     const away = takenAway(recorded(), position())
@@ -106,10 +97,14 @@ export const lead = Effect.fnUntraced(function* <R>(
 
   /** The database has answered, and perhaps the event is applied over which it stumbled. */
   const passed = Effect.suspend(() => {
+    pauseMs = backoffMinMs
+    failing(undefined)
     reach(position().index)
     const { stumbled } = recorded()
     if (stumbled !== undefined && isPending(stumbled)) return Effect.void
-    goesOn()
+    said.changed(name, "done", (meanwhile) =>
+      Effect.logInfo(`The projection ${name} goes on behind entry ${position().index}${meanwhile}`)
+    )
     return stumbled === undefined ? Effect.void : recordWith((all) => all)
   })
 
