@@ -21,8 +21,12 @@ export interface IndexesDue {
   readonly ids: ReadonlyArray<string>
   /** By field, the value of each row. */
   readonly values: ReadonlyMap<string, ReadonlyArray<OrderValue>>
-  /** The ids of the rows that came, changed or went since. */
-  readonly changed: Set<string>
+  /** No row of the snapshot changed after this entry, and every row that changes since has a later one. */
+  readonly changedIndex: number
+  /** The ids of rows that were stored anew since, without a change. */
+  readonly lifted: Set<string>
+  /** Whether the table has other rows since. */
+  isChanged: boolean
 }
 
 /** The part of a table that its indexes need. */
@@ -76,7 +80,7 @@ export const move = (
 ): void => {
   if (table.indexes.size === 0) return
   if (table.due !== undefined) {
-    table.due.changed.add(id)
+    table.due.isChanged = true
     return
   }
   const before = from === undefined ? undefined : indexedOf(table, from)

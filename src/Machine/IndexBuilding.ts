@@ -8,6 +8,7 @@ import * as IdSet from "./IdSet.ts"
 import { compareKeys } from "./Order.ts"
 import * as OrderedMap from "./OrderedMap.ts"
 import type { OrderValue } from "./OrderKey.ts"
+import * as RowBlock from "./RowBlock.ts"
 import { sortedPositions } from "./SortedPositions.ts"
 import type { Table } from "./Table.ts"
 
@@ -15,14 +16,22 @@ import type { Table } from "./Table.ts"
 export const defer = (table: Table): void => {
   if (table.due !== undefined || table.indexes.size === 0 || table.rows.size > 0) return
   const values = new Map(Array.from(table.indexes.keys(), (field) => [field, []]))
-  table.due = { ids: [], values, changed: new Set() }
+  table.due = dueOf([], values, table.changedIndex)
 }
+
+/** The indexes that are due once rows are loaded, of which none changed after an entry; undefined if there are none. */
+export const dueOf = (
+  ids: ReadonlyArray<string>,
+  values: FieldIndex.IndexesDue["values"],
+  changedIndex: number
+): FieldIndex.IndexesDue | undefined =>
+  values.size === 0 ? undefined : { ids, values, changedIndex, lifted: new Set(), isChanged: false }
 
 /** Builds the indexes that are due, and puts them into the table. It does nothing if none are. */
 export const build = (table: Table): void => {
   const { due } = table
   if (due === undefined) return
-  const { ids, values } = due.changed.size > 0 ? withChanges(due, table) : due
+  const { ids, values } = due.isChanged ? withChanges(due, table) : due
   for (const [field, taken] of values) table.indexes.set(field, indexOf(taken, ids))
   table.due = undefined
 }
@@ -32,20 +41,22 @@ const withChanges = (
   due: FieldIndex.IndexesDue,
   table: Table
 ): { readonly ids: ReadonlyArray<string>; readonly values: ReadonlyMap<string, ReadonlyArray<OrderValue>> } => {
-  const { changed, ids, values } = due
+  const { changedIndex, ids, lifted, values } = due
   const columns = Array.from(values, ([field, known]) => ({ field, known, taken: [] as Array<OrderValue> }))
   const taken: Array<string> = []
   let at = 0
-  for (const id of table.rows.keys()) {
-    taken.push(id)
-    if (!changed.has(id)) {
-      // The ids before it are those of rows that are gone.
-      while (ids[at]! < id) at++
-      for (const column of columns) column.taken.push(column.known[at]!)
-      continue
+  for (const block of table.rows.inBlocks()) {
+    for (const [place, id] of block.ids.entries()) {
+      taken.push(id)
+      if (RowBlock.indexAt(block, place) <= changedIndex && !lifted.has(id)) {
+        // The ids before it are those of rows that are gone or have changed.
+        while (ids[at]! < id) at++
+        for (const column of columns) column.taken.push(column.known[at]!)
+        continue
+      }
+      const indexed = FieldIndex.indexedOf(table, RowBlock.rowAt(block, place))
+      for (const column of columns) column.taken.push(FieldIndex.valueOf(table, indexed, column.field))
     }
-    const indexed = FieldIndex.indexedOf(table, table.rows.get(id)!)
-    for (const column of columns) column.taken.push(FieldIndex.valueOf(table, indexed, column.field))
   }
   return { ids: taken, values: new Map(columns.map(({ field, taken }) => [field, taken])) }
 }
@@ -74,7 +85,8 @@ const sorted = (taken: ReadonlyArray<OrderValue>, ids: ReadonlyArray<string>): S
   for (let begin = 0; begin < positions.length; ) {
     const value = taken[positions[begin]!]!
     let end = begin + 1
-    while (end < positions.length && compareKeys(taken[positions[end]!]!, value) === 0) end++
+    // Equal keys are identical: none is NaN.
+    while (end < positions.length && taken[positions[end]!] === value) end++
     values.push(value)
     if (end === begin + 1) sets.push(ids[positions[begin]!]!)
     else sets.push(IdSet.ofSorted(Array.from(positions.subarray(begin, end), (position) => ids[position]!)))

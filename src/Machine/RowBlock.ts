@@ -67,13 +67,17 @@ export const folded = (numbers: ReadonlyArray<number>): Numbers => {
   return numbers.every((number) => number === first) ? first : numbers
 }
 
+/** The index of the last change of the row at a position. */
+export const indexAt = ({ changedAfter, createdIndexes }: RowNumbers, at: number): number =>
+  numberAt(createdIndexes, at) + numberAt(changedAfter, at)
+
 /** The row at a position. */
 export const rowAt = (block: RowBlock, at: number): Row => {
   const createdIndex = numberAt(block.createdIndexes, at)
   return {
     version: numberAt(block.versions, at),
     createdIndex,
-    index: createdIndex + numberAt(block.changedAfter, at),
+    index: indexAt(block, at),
     modelVersion: numberAt(block.modelVersions, at),
     data: recordAt(block, at)
   }

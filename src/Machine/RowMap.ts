@@ -77,6 +77,11 @@ export class RowMap {
     }
   }
 
+  /** The rows in the order of their ids, in blocks. */
+  inBlocks(): Iterable<RowBlock.RowBlock> {
+    return this.blocks.values()
+  }
+
   /** The ids in order. */
   *keys(): Generator<string> {
     for (const { ids } of this.blocks.values()) yield* ids

@@ -9,6 +9,7 @@ import type { Row, Table } from "./Table.ts"
 /** Sets the row of a record in place of the former one, which the caller has looked up. */
 export const put = (table: Table, id: string, row: Row, before: Row | undefined): void => {
   const held = heldId(table, id, row)
+  if (before?.index === row.index) table.due?.lifted.add(id)
   table.rows.set(held, row)
   FieldIndex.move(table, held, { from: before, to: row })
   if (before?.modelVersion === row.modelVersion) return

@@ -5,6 +5,7 @@
  */
 import { Result } from "effect"
 import * as FieldIndex from "./FieldIndex.ts"
+import * as IndexBuilding from "./IndexBuilding.ts"
 import { keyOf, type OrderValue } from "./OrderKey.ts"
 import * as RowBlock from "./RowBlock.ts"
 import * as RowMap from "./RowMap.ts"
@@ -53,8 +54,8 @@ export const takePage = (loading: TableLoading, table: Table, page: ReadPage): R
     loading.blocks.push(block)
     for (const [field, taken] of loading.values) {
       const order = table.orders.get(field)
-      const column = columns.get(field)
-      for (let at = 0; at < block.ids.length; at++) taken.push(keyOf(order, column?.[at]))
+      const column = columns.get(field) ?? new Array<undefined>(block.ids.length)
+      for (const value of column) taken.push(keyOf(order, value))
     }
     return Result.void
   }
@@ -76,13 +77,12 @@ const follows = ({ ids }: TableLoading, next: ReadonlyArray<string>): boolean =>
 }
 
 const countRows = (table: Table, block: RowBlock.RowBlock): void => {
-  const { changedAfter, createdIndexes, ids, modelVersions } = block
+  const { ids, modelVersions } = block
   if (typeof modelVersions === "number") Rows.count(table, { modelVersion: modelVersions }, ids.length)
   else for (const modelVersion of modelVersions) Rows.count(table, { modelVersion }, 1)
-  for (let at = 0; at < ids.length; at++) {
-    const index = RowBlock.numberAt(createdIndexes, at) + RowBlock.numberAt(changedAfter, at)
-    if (index > table.changedIndex) table.changedIndex = index
-  }
+  let last = 0
+  for (let at = 0; at < ids.length; at++) last = Math.max(last, RowBlock.indexAt(block, at))
+  table.changedIndex = Math.max(table.changedIndex, last)
 }
 
 const indexRow = ({ values }: TableLoading, table: Table, row: Row): void => {
@@ -125,6 +125,6 @@ export const end = (loading: TableLoading, table: Table): Table => {
   return {
     ...table,
     rows: RowMap.ofBlocks(blocks),
-    due: values.size === 0 ? undefined : { ids, values, changed: new Set() }
+    due: IndexBuilding.dueOf(ids, values, table.changedIndex)
   }
 }

@@ -122,7 +122,10 @@ describe("a table that is loaded at once", () => {
       for (let changes = random.below(40); changes > 0 && (seed % 3 !== 0 || rows.length === 0); changes--) {
         const id = idOf(random.below(rows.length + 20))
         const before = put.rows.get(id)
-        const next = before !== undefined && random.below(3) === 0 ? undefined : rowOf(random, wareOf(id))
+        const changed = { ...rowOf(random, wareOf(id)), index: 2000 + changes }
+        // Another record of the same index is one that was stored anew.
+        const next =
+          before === undefined ? changed : random.pick([undefined, changed, { ...changed, index: before.index }])
         for (const table of [put, loaded]) {
           if (next !== undefined) Rows.put(table, id, next, before)
           else Rows.remove(table, id, before!)
