@@ -147,15 +147,23 @@ const ofProcesses = {
 const longest = [
   "test/Testing/simulator.test.ts",
   "test/mutation/plantedFaults.test.ts",
+  "test/mutation/sight.test.ts",
+  "test/mutation/brokenFiles.test.ts",
   "test/mutation/consensusRows.test.ts",
+  "test/Backup/every.test.ts",
+  "test/Cluster/member.test.ts",
   "test/package/tarball.test.ts",
-  "test/processes/sql.test.ts",
   "test/processes/raw.test.ts",
-  "test/processes/nemesis.test.ts",
+  "test/processes/http.test.ts",
+  "test/processes/backup.test.ts",
+  "test/processes/composition.test.ts",
   "test/processes/catchup.test.ts",
   "test/processes/changes.test.ts",
-  "test/processes/upgrade.test.ts",
-  "test/processes/http.test.ts"
+  "test/processes/repair.test.ts",
+  "test/processes/operators.test.ts",
+  "test/processes/projections.test.ts",
+  "test/processes/ticketing.test.ts",
+  "test/processes/keys.test.ts"
 ]
 
 class LongestFirst extends BaseSequencer {

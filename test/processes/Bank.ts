@@ -4,6 +4,7 @@
  */
 import { assert } from "@effect/vitest"
 import { Effect, Random, Result } from "effect"
+import { pause } from "./Pace.ts"
 import { type Answer, eventually, expectThat, listAll, type TestNode } from "./Processes.ts"
 
 /** A transfer that a node has answered with 200. */
@@ -32,12 +33,14 @@ export const makeBank = (options: {
   /** Accounts that nobody moves money from, but that hold some of it. */
   readonly otherCount?: number
   readonly openedCents: number
+  /** How many clients transfer money at once. */
+  readonly clientCount: number
   /** A rule of accounts that a transfer may break; none unless said. */
   readonly rule?: string
   readonly seed: number
   readonly isOver: () => boolean
 }) => {
-  const { ids, isOver, nodes, openedCents, otherCount = 0, rule, seed } = options
+  const { clientCount, ids, isOver, nodes, openedCents, otherCount = 0, rule, seed } = options
   const done: Array<Transferred> = []
   const counts = { refused: 0, retried: 0, replayed: 0 }
   const readCounts = nodes.map(() => 0)
@@ -82,7 +85,10 @@ export const makeBank = (options: {
 
   const client = (number: number) =>
     Effect.gen(function* () {
-      for (let count = 0; !isOver(); count++) yield* transferOnce(`${seed}-${number}-${count}`)
+      for (let count = 0; !isOver(); count++) {
+        yield* transferOnce(`${seed}-${number}-${count}`)
+        yield* pause(clientCount)
+      }
     }).pipe(Random.withSeed(`${seed}-${number}`))
 
   /** One page shows one state of the node, which holds all the money, transfers under way included. */
@@ -105,7 +111,10 @@ export const makeBank = (options: {
 
   const inspectors = nodes.map((node, at) =>
     Effect.gen(function* () {
-      while (!isOver()) yield* inspect(node, at)
+      while (!isOver()) {
+        yield* inspect(node, at)
+        yield* pause(nodes.length)
+      }
     })
   )
 

@@ -1,7 +1,8 @@
-/** Clients that read and write without pause, through nodes in turn, and remember the answer to each write. */
+/** Clients that read and write until they are told that it is over, through nodes in turn, and remember the answer to each write. */
 import { assert } from "@effect/vitest"
 import { Effect, Fiber, Ref } from "effect"
 import type { Profile } from "../../src/Testing/simulator/Profile.ts"
+import { pause } from "./Pace.ts"
 import { clusterOf, equalHash, eventually, expectThat, leaderOf, listAll, type TestNode } from "./Processes.ts"
 
 /** The outcome of every written name. */
@@ -49,6 +50,7 @@ export const underLoad = <A, E, R>(
           const profile = options.profile?.() ?? "write-only"
           const isReading = profile === "read-only" || (profile === "mixed" && number % 2 === 0)
           yield* isReading ? readOne(node, written) : writeOne(node, name, written)
+          yield* pause(options.clients)
         }
       })
     const fibers = yield* Effect.forEach(Array.from({ length: options.clients }), (_, number) =>

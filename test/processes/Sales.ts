@@ -1,5 +1,6 @@
 /** Places orders on a cluster of nodes with projections while a test harms it. */
 import { Effect, Fiber, Random } from "effect"
+import { pause } from "./Pace.ts"
 import type { TestNode } from "./Processes.ts"
 
 /** An order that a node has acknowledged, and the entry that holds it. */
@@ -10,6 +11,7 @@ export interface Placed {
   readonly index: number
 }
 
+const clientCount = 4
 const customers = ["ann", "bob", "cay", "dan"]
 
 /** Places orders from several clients, each on any node that runs, until `use` is over. Gives the acknowledged orders. */
@@ -29,12 +31,13 @@ export const placing = <A, E, R>(
       const { headers, status } = yield* node.request("POST", "/api/orders", { body: order })
       if (status === 201) placed.push({ ...order, index: Number(headers.get("lithair-index")) })
       else yield* Effect.sleep(20)
+      yield* pause(clientCount)
     }).pipe(
       // The node that was asked has died: the order may be there or not.
       Effect.catchTag("NoAnswer", () => Effect.sleep(20)),
       Effect.forever
     )
-    const clients = yield* Effect.forkChild(Effect.all([client, client, client, client], { concurrency: "unbounded" }))
+    const clients = yield* Effect.forkChild(Effect.replicateEffect(client, clientCount, { concurrency: "unbounded" }))
     const result = yield* use(placed)
     yield* Fiber.interrupt(clients)
     return { placed, result }

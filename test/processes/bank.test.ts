@@ -66,7 +66,7 @@ it.live(
       const endsMs = performance.now() + seconds * 1000
       let isOver = false
       const openedCents = accountCount * eachCents
-      const bank = makeBank({ nodes, ids, openedCents, seed, isOver: () => isOver })
+      const bank = makeBank({ nodes, ids, openedCents, clientCount, seed, isOver: () => isOver })
       const { counts, done, readCounts, unexpected } = bank
       const more = (count: number) => {
         const target = done.length + count

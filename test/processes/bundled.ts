@@ -1,7 +1,7 @@
 /**
  * One bundle of the programs that the tests start on Node, and one cache of it compiled. Without it each of some two
  * hundred processes loads six hundred files and strips their types, which takes four fifths of a start. Where the subject
- * is a user's program (composition.test.ts) it runs from its files, as do all programs on Bun and Deno.
+ * is a user's program (three in composition.test.ts) it runs from its files, as do all programs on Bun and Deno.
  */
 import { spawnSync } from "node:child_process"
 import { existsSync, mkdirSync, rmSync } from "node:fs"
@@ -15,8 +15,12 @@ const programs = [
   "examples/bank.ts",
   "examples/cluster.ts",
   "examples/compose/admin.ts",
+  "examples/compose/anywhere.ts",
+  "examples/compose/follow.ts",
   "examples/compose/hello.ts",
   "examples/compose/own.ts",
+  "examples/compose/together.ts",
+  "examples/compose/worker.ts",
   "examples/shop.ts",
   "examples/sql.ts",
   "src/cli.ts",

@@ -1,6 +1,7 @@
 /** Clients that send each write again, with its key and to another node, until it is answered: while the leader is killed. */
 import { assert, it } from "@effect/vitest"
 import { Effect, Fiber, Ref, Result } from "effect"
+import { pause } from "./Pace.ts"
 import { allReady, equalHash, eventually, expectThat, leaderOf, listAll, startCluster } from "./Processes.ts"
 
 const clientCount = 12
@@ -29,7 +30,10 @@ it.live(
         }
       })
       const client = Effect.fnUntraced(function* (number: number) {
-        for (let count = 0; !(yield* Ref.get(isOver)); count++) yield* writeOnce(`${number}-${count}`, number + count)
+        for (let count = 0; !(yield* Ref.get(isOver)); count++) {
+          yield* writeOnce(`${number}-${count}`, number + count)
+          yield* pause(clientCount)
+        }
       })
       const moreWrites = (count: number) => {
         const target = acknowledged.size + count

@@ -6,6 +6,7 @@
 import { fileURLToPath } from "node:url"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
+import { pause } from "./Pace.ts"
 import {
   type Answer,
   allReady,
@@ -67,6 +68,7 @@ const startClients = Effect.fnUntraced(function* (nodes: ReadonlyArray<TestNode>
   const client = (number: number) =>
     Effect.gen(function* () {
       for (let count = 0; !isOver; count++) {
+        yield* pause(clientCount)
         const key = crypto.randomUUID()
         const headers = { "idempotency-key": key }
         const holder = `holder-${number}-${count}`

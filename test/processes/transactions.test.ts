@@ -1,6 +1,7 @@
 /** Transfers between records by `_tx`, with lists meanwhile: money is never lost, doubled or seen under way. */
 import { assert, it } from "@effect/vitest"
 import { Effect, Fiber, Ref, Result } from "effect"
+import { pause } from "./Pace.ts"
 import { allReady, equalHash, eventually, expectThat, leaderOf, listAll, startCluster } from "./Processes.ts"
 
 const clientCount = 8
@@ -59,12 +60,16 @@ it.live(
         yield* send([patch(from, payer!, payer!.held - 1), patch(to, payee!, payee!.held + 1)], number + count)
       })
       const client = Effect.fnUntraced(function* (number: number) {
-        for (let count = 0; !(yield* Ref.get(isOver)); count++) yield* transfer(number, count)
+        for (let count = 0; !(yield* Ref.get(isOver)); count++) {
+          yield* transfer(number, count)
+          yield* pause(clientCount)
+        }
       })
       const sumOf = (items: ReadonlyArray<{ readonly price: string }>) =>
         items.reduce((sum, { price }) => sum + Number(price), 0)
       const reader = Effect.gen(function* () {
         while (!(yield* Ref.get(isOver))) {
+          yield* pause(clientCount)
           const node = nodes[listCount % nodes.length]!
           const listed = yield* Effect.result(node.request("GET", "/api/products?limit=1000", { timeoutMs: 4_000 }))
           if (Result.isFailure(listed) || listed.success.status !== 200) continue

@@ -17,6 +17,7 @@ import {
   transactionsOf
 } from "./Bank.ts"
 import { moreWrites, underLoad, verify, type Written } from "./Load.ts"
+import { pause } from "./Pace.ts"
 import {
   type Answer,
   allReady,
@@ -307,7 +308,16 @@ describe("a rolling upgrade of three processes", () => {
         assert.strictEqual(first.status, 201, JSON.stringify(first.body))
         let over = false
         const isOver = () => over
-        const bank = makeBank({ nodes, ids, otherCount: 1, openedCents, rule: "below-minimum", seed: 1, isOver })
+        const bank = makeBank({
+          nodes,
+          ids,
+          otherCount: 1,
+          openedCents,
+          clientCount,
+          rule: "below-minimum",
+          seed: 1,
+          isOver
+        })
         const agreement = makeAgreement(["audit", "ledger"])
         const more = (count: number) => {
           const target = bank.done.length + count
@@ -316,7 +326,10 @@ describe("a rolling upgrade of three processes", () => {
         }
         const clients = Array.from({ length: clientCount }, (_, number) => bank.client(number))
         const inspector = Effect.gen(function* () {
-          while (!over) yield* Effect.forEach(nodes, bank.inspect)
+          while (!over) {
+            yield* Effect.forEach(nodes, bank.inspect)
+            yield* pause(nodes.length)
+          }
         })
         const fibers = yield* Effect.forEach([...clients, inspector, agreement.watch(nodes, isOver)], (each) =>
           Effect.forkChild(each)
