@@ -3,7 +3,7 @@
  * the clock that the node runs on. A crash during a sync loses the unsynced writes, all or the last of them.
  */
 import { createHash } from "node:crypto"
-import { Effect, Layer, Random, Semaphore } from "effect"
+import { Effect, Layer, Random, Semaphore, Stream } from "effect"
 import { derivedInMemory } from "./DerivedFiles.ts"
 import { DIRECTORY_FORMAT_VERSION, Directory, DirectoryMismatch, type LogName, type NodeIdentity } from "./Directory.ts"
 import * as HistoryFiles from "./HistoryFiles.ts"
@@ -12,6 +12,8 @@ import type { LogWrite } from "./LogEntry.ts"
 import { LogFailed } from "./LogStore.ts"
 import { applyWrite, layerMemoryOf, type MemoryLog, makeMemoryLog, type Sync } from "./MemoryLog.ts"
 import { filesInMemory, type NamedFiles } from "./NamedFiles.ts"
+import { parseSnapshotName } from "./SnapshotFormat.ts"
+import { content } from "./SnapshotReader.ts"
 import { layerOf } from "./Snapshots.ts"
 
 /** How long a sync takes: drawn evenly for each. */
@@ -65,6 +67,45 @@ export const crashDisk = (disk: MemoryDisk): Effect.Effect<void> =>
     }
     disk.unsynced.clear()
   })
+
+/** The content of a file of a memory disk. */
+export interface MemoryFile {
+  readonly name: string
+  readonly bytes: Uint8Array
+}
+
+/** A snapshot as its content, and any other file as it is. */
+const filesOf = (folder: string, files: NamedFiles) =>
+  Effect.flatMap(files.names, (names) =>
+    Effect.forEach(names, (name) =>
+      Effect.gen(function* () {
+        const readAt = yield* files.openToRead(name)
+        const isSnapshot = parseSnapshotName(name) !== undefined
+        const bytes = isSnapshot
+          ? Buffer.concat(yield* Stream.runCollect(content(name, readAt)))
+          : yield* readAt({ offset: 0, lengthBytes: Number.MAX_SAFE_INTEGER })
+        return { name: `${folder}/${name}`, bytes } satisfies MemoryFile
+      }).pipe(Effect.scoped)
+    )
+  )
+
+/** All that a disk holds: entries one by one, also those on their way to it, snapshots unpacked, all other files as they are. */
+export const contentsOf = (disk: MemoryDisk): Effect.Effect<ReadonlyArray<MemoryFile>> =>
+  Effect.gen(function* () {
+    const logs = (["log", "local"] as const).flatMap((name) => {
+      const log = disk.logs[name]
+      const onTheirWay = (disk.unsynced.get(log) ?? []).flatMap(({ entries }) => entries)
+      return [...log.entries, ...onTheirWay].map(({ index, payload }) => ({ name: `${name}/${index}`, bytes: payload }))
+    })
+    return [
+      ...logs,
+      ...(yield* filesOf("history", disk.histories.log)),
+      ...(yield* filesOf("local-history", disk.histories.local)),
+      ...(yield* filesOf("snapshots", disk.snapshots)),
+      ...(yield* filesOf("local-snapshots", disk.localSnapshots)),
+      ...Array.from(disk.derived, ([name, bytes]) => ({ name: `derived/${name}`, bytes }))
+    ]
+  }).pipe(Effect.orDie)
 
 const failed = new LogFailed({ message: "Cannot write: EIO" })
 

@@ -17,6 +17,7 @@ import {
 import { type Etag, type HttpPlatform, HttpRouter, HttpServer } from "effect/http"
 import type { Any as AnyCommand } from "../Command/Declaration.ts"
 import type { HandlerOf } from "../Command/Handler.ts"
+import { contentsOf, type MemoryFile } from "../EventStore/MemoryDirectory.ts"
 import { invariant } from "../Invariant.ts"
 import { type AnyProjection, type Application, layerOwn, type NeededBy, type NodeServices } from "../Lithair/Node.ts"
 import { layerRoutes } from "../Lithair/Serve.ts"
@@ -133,6 +134,16 @@ export class TestCluster extends Context.Service<
      * keeps as much as after a crash. A restart mends a failed disk, not a slow one.
      */
     readonly disk: (nodeId: string, how: { readonly delayMs: number } | "fails") => Effect.Effect<void>
+    /**
+     * All that a node's disk holds, by name: each entry of its logs, each snapshot unpacked, each other file as it is. A
+     * test finds out by it whether an erased record is gone. The node may be running or not.
+     */
+    readonly files: (nodeId: string) => Effect.Effect<ReadonlyArray<MemoryFile>>
+    /**
+     * Ends nodes and gives them empty disks and other identities, as if their machines were lost and replaced. Remove each
+     * from the cluster before; after `restart` it waits until it is added as a learner.
+     */
+    readonly wipe: (...nodeIds: ReadonlyArray<string>) => Effect.Effect<void>
     /** Lets virtual time pass. A second of it takes some milliseconds. */
     readonly advance: (duration: Duration.Input) => Effect.Effect<void>
   }
@@ -269,6 +280,14 @@ const make = Effect.fnUntraced(function* <R, C extends AnyCommand>({
           for (const id of ids) nodeOf(id).release = release
           yield* start(...ids)
         })
+      ),
+    files: (id) => Effect.suspend(() => contentsOf(nodeOf(id).disk)),
+    wipe: (...ids) =>
+      oneAtATime.withPermits(1)(
+        Effect.andThen(
+          crash(...ids),
+          Effect.forEach(ids, (id) => Node.wipe(nodeOf(id)), { discard: true })
+        )
       ),
     restart: (...ids) => oneAtATime.withPermits(1)(Effect.andThen(crash(...ids), start(...ids))),
     weather: (weather) =>

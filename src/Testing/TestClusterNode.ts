@@ -53,7 +53,7 @@ interface Running {
 /** The state that a crash keeps. */
 export interface TestNode {
   readonly nodeId: string
-  readonly disk: MemoryDisk
+  disk: MemoryDisk
   readonly random: Random.Random
   readonly newId: () => string
   /** The release that it runs; undefined for the one that the cluster began with. */
@@ -99,6 +99,16 @@ export const make = Effect.fnUntraced(function* (
   }
   return node
 })
+
+/** Gives a node that does not run an empty disk, as that of a new machine which waits to be added to the cluster. */
+export const wipe = (node: TestNode): Effect.Effect<void> =>
+  Effect.map(uuidOf(node.random), (instanceId) => {
+    const { clusterId } = node.disk.identity
+    node.disk = makeMemoryDisk({ nodeId: node.nodeId, instanceId })
+    node.disk.identity = { ...node.disk.identity, clusterId }
+    // As Forming.ts leaves it, before the leader has sent anything.
+    node.disk.logs.log.hardState = { currentTerm: 1, votedFor: undefined }
+  })
 
 /** Starts the node over what its disk holds, unless it runs. */
 export const start = (node: TestNode, surroundings: Surroundings): Effect.Effect<void> =>

@@ -9,6 +9,7 @@ import { brokenFiles } from "./brokenFiles.ts"
 import { brokenSight } from "./brokenSight.ts"
 import { brokenSql } from "./brokenSql.ts"
 import { brokenRows } from "./consensusRows.ts"
+import { plantedEraseFaults } from "./plantedEraseFaults.ts"
 import { plantedFaults } from "./plantedFaults.ts"
 import { plantedFollowFaults } from "./plantedFollowFaults.ts"
 import { plantedInScopes } from "./plantedInScopes.ts"
@@ -26,6 +27,7 @@ const all: ReadonlyArray<Mutation> = [
   ...brokenRows,
   ...Object.values(brokenSight),
   ...Object.values(brokenSql),
+  ...plantedEraseFaults,
   ...plantedFaults,
   ...plantedFollowFaults,
   ...plantedInScopes,

@@ -5,6 +5,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { output } from "../Mutation.ts"
+import { plantedEraseFaults } from "./plantedEraseFaults.ts"
 import { type PlantedFault, plantedFaults } from "./plantedFaults.ts"
 import { plantedFollowFaults } from "./plantedFollowFaults.ts"
 import { plantedRepairFaults } from "./plantedRepairFaults.ts"
@@ -33,5 +34,7 @@ describe.concurrent("readers under random rules", () => finds("test/Testing/firs
 describe.concurrent("a TestCluster under harm", () => finds("test/Testing/firstFailingHarm.ts", plantedShellFaults))
 
 describe.concurrent("followers", () => finds("test/Testing/firstFailingFollow.ts", plantedFollowFaults))
+
+describe.concurrent("erasures", () => finds("test/Testing/firstFailingErase.ts", plantedEraseFaults))
 
 describe.concurrent("rolling upgrades", () => finds("test/Testing/firstFailingUpgrade.ts", plantedUpgradeFaults))
