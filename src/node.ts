@@ -13,6 +13,7 @@ import { OperatorServer } from "./Http/OperatorServer.ts"
 import { version } from "./Http/Version.ts"
 import { layerHost, type NodePlace } from "./Lithair/Host.ts"
 import { type Lifecycle, launch } from "./Lithair/Lifecycle.ts"
+import { peerAddressOf } from "./Lithair/PeerTls.ts"
 import type { PlaceFailure, PlaceOptions } from "./Lithair/Place.ts"
 import type { StorageFailure } from "./Lithair/Storage.ts"
 import type { AdminOptions } from "./Node/AdminFlags.ts"
@@ -98,17 +99,17 @@ const servingDirectly = (
     address,
     serve: Effect.fnUntraced(function* (app, middleware) {
       yield* middleware === undefined ? serve(app) : serve(app, middleware)
-      serveFirst(yield* findIn(app, middleware))
       // The settings of the application and of its place together.
       const serving = servingIn(app)
       if (serving !== undefined) trust(serving.edge.trustedProxies)
+      serveFirst(yield* findIn(app, middleware))
       yield* Effect.addFinalizer(() => Effect.sync(() => serveFirst(undefined)))
     })
   })
 
 /** Options of a node: where it listens, its data directory, and its peers. */
 export interface NodeOptions extends ServerOptions, Omit<PlaceOptions, "address"> {
-  /** The address for peers; by default `peerTls.listen` if there is one, else `host:port`. */
+  /** The address for peers; by default `peerTls.listen` if all peers speak under TLS, else `host:port`. */
   readonly address?: string
   readonly directory: string
   /** How operators reach the node: beside the API by default. */
@@ -145,7 +146,7 @@ export const layer = (
   StorageFailure | PlaceFailure | PeersFailure | BadTokenFile | HttpServerError.ServeError
 > => {
   const { address, host = "127.0.0.1", peerTls, port } = options
-  const own = address ?? peerTls?.listen ?? `${formatHost(host)}:${port}`
+  const own = address ?? peerAddressOf(peerTls) ?? `${formatHost(host)}:${port}`
   // In this order: a node that cannot have its directory takes no port.
   return Layer.provideMerge(
     Layer.merge(layerServer(options), layerAdmin(options.admin ?? {})),

@@ -1,6 +1,7 @@
 /** The flags of a node's command line, each with its `LITHAIR_*` variable, and the node's options that they give. */
 import { Config, Effect, Option, Schema } from "effect"
 import { type Command, Flag } from "effect/cli"
+import { peerAddressOf } from "../Lithair/PeerTls.ts"
 import type { PlaceOptions } from "../Lithair/Place.ts"
 import type { RaftConfig } from "../Raft/core/RaftConfig.ts"
 import { type AdminOptions, adminFlags, adminOf } from "./AdminFlags.ts"
@@ -126,7 +127,7 @@ export const optionsOf = Effect.fnUntraced(function* (flags: NodeFlags, director
       port,
       secret,
       host: flags.host,
-      address: Option.getOrUndefined(flags.address) ?? peerTls?.listen,
+      address: Option.getOrUndefined(flags.address) ?? peerAddressOf(peerTls),
       id: Option.getOrUndefined(flags.id)
     })
   )

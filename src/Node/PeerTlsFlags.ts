@@ -24,6 +24,11 @@ export const peerTlsFlags = {
     "LITHAIR_PEER_CA_FILE",
     "The authorities that sign the certificates of all nodes (PEM)"
   ),
+  peerAlsoPlain: Flag.Boolean("peer-also-plain").pipe(
+    Flag.withDescription("Take peers without TLS too, while a running cluster changes over to TLS"),
+    Flag.withFallbackConfig(Config.Boolean("LITHAIR_PEER_ALSO_PLAIN")),
+    Flag.withDefault(false)
+  ),
   insecurePeers: Flag.Boolean("insecure-peers").pipe(
     Flag.withDescription(
       "Let peers on other hosts speak without TLS, by the secret alone: others can read what they say"
@@ -38,13 +43,13 @@ export type PeerTlsValues = Command.Command.Config.Infer<typeof peerTlsFlags>
 
 /** The options of TLS that the flags give. A bare port is one of `host`. */
 export const peerTlsOf = (
-  { peerCaFile, peerCertFile, peerKeyFile, peerListen }: PeerTlsValues,
+  { peerAlsoPlain, peerCaFile, peerCertFile, peerKeyFile, peerListen }: PeerTlsValues,
   host: string
 ): Effect.Effect<PeerTls | undefined, BadFlag> => {
   const listen = Option.map(peerListen, (text) => (/^\d+$/.test(text) ? `${formatHost(host)}:${text}` : text))
   const values = [listen, peerCertFile, peerKeyFile, peerCaFile].map(Option.getOrUndefined)
   return Effect.mapError(
-    together(["--peer-listen", "--peer-cert-file", "--peer-key-file", "--peer-ca-file"], values),
+    together(["--peer-listen", "--peer-cert-file", "--peer-key-file", "--peer-ca-file"], values, peerAlsoPlain),
     ({ message }) => new BadFlag({ message })
   )
 }

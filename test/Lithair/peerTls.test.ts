@@ -1,7 +1,7 @@
 /** Where a node listens for peers under TLS: by options, and by variables of the environment. */
 import { assert, describe, it } from "@effect/vitest"
 import { ConfigProvider, Context, Effect, Layer, Result } from "effect"
-import { together } from "../../src/Lithair/PeerTls.ts"
+import { peerAddressOf, together } from "../../src/Lithair/PeerTls.ts"
 import { layer, layerConfig, Place } from "../../src/Lithair/Place.ts"
 import { parseListen } from "../../src/Raft/peers/Address.ts"
 
@@ -29,9 +29,15 @@ describe("where peers speak under TLS", () => {
       const names = ["--listen", "--cert", "--key", "--ca"]
       assert.isUndefined(yield* together(names, [undefined, undefined, undefined, undefined]))
       const whole = yield* together(names, ["a:1", "cert.pem", "key.pem", "ca.pem"])
-      assert.deepStrictEqual(whole, { listen: "a:1", ...files })
+      assert.deepStrictEqual(whole, { listen: "a:1", alsoPlain: false, ...files })
       const part = yield* Effect.flip(together(names, [undefined, "cert.pem", undefined, "ca.pem"]))
       assert.strictEqual(part.message, "TLS between peers needs --listen, --key too")
+      // Who has none of them is plain, and not also plain.
+      const plain = yield* Effect.flip(together(names, [undefined, undefined, undefined, undefined], true))
+      assert.strictEqual(plain.message, "TLS between peers needs --listen, --cert, --key, --ca too")
+      // Until TLS is required, peers find the node where they do without.
+      assert.isUndefined(peerAddressOf({ listen: "a:1", alsoPlain: true, ...files }))
+      assert.strictEqual(peerAddressOf({ listen: "a:1", ...files }), "a:1")
     })
   )
 
@@ -40,7 +46,7 @@ describe("where peers speak under TLS", () => {
       const placeOf = (listen: string) =>
         Effect.map(Layer.build(layer({ address: "a:1", peerTls: { listen, ...files } })), Context.get(Place))
       const { insecurePeers, peerTls } = yield* placeOf("0.0.0.0:7081")
-      assert.deepStrictEqual(peerTls, { listen: { host: "0.0.0.0", port: 7081 }, ...files })
+      assert.deepStrictEqual(peerTls, { listen: { host: "0.0.0.0", port: 7081 }, alsoPlain: false, ...files })
       assert.isFalse(insecurePeers)
       assert.strictEqual((yield* Effect.flip(placeOf("7081")))._tag, "BadAddress")
     }).pipe(Effect.scoped)
@@ -58,7 +64,11 @@ describe("where peers speak under TLS", () => {
         LITHAIR_PEER_KEY_FILE: "key.pem",
         LITHAIR_PEER_CA_FILE: "ca.pem"
       }
-      assert.deepStrictEqual((yield* placeOf(variables)).peerTls, { listen: { host: "a", port: 7081 }, ...files })
+      assert.deepStrictEqual((yield* placeOf(variables)).peerTls, {
+        listen: { host: "a", port: 7081 },
+        alsoPlain: false,
+        ...files
+      })
       assert.isTrue((yield* placeOf({ LITHAIR_INSECURE_PEERS: "true" })).insecurePeers)
       assert.isUndefined((yield* placeOf({})).peerTls)
       const { LITHAIR_PEER_KEY_FILE: _, ...others } = variables

@@ -50,8 +50,14 @@ export interface PeerSocketsOptions {
   readonly membership?: Membership
   /** Proves a peer. Without one and without TLS the node dials and accepts only peers of its own host. */
   readonly secret?: string
-  /** Where this node listens for peers under TLS, and its files. Without it peers come to `/_raft` of a server. */
-  readonly tls?: CertificateFiles & { readonly listen: { readonly host: string; readonly port: number } }
+  /**
+   * Where this node listens for peers under TLS, and its files. Without it peers come to `/_raft` of a server; with
+   * `alsoPlain` they do that too, while a cluster changes over.
+   */
+  readonly tls?: CertificateFiles & {
+    readonly listen: { readonly host: string; readonly port: number }
+    readonly alsoPlain?: boolean
+  }
   /** Lets peers of other hosts speak without TLS, if there is a secret. */
   readonly insecurePeers?: boolean
 }
@@ -72,7 +78,9 @@ export const make = Effect.fnUntraced(function* (
   const resolve = yield* Resolver
   const encode = makeFrameEncoder()
   const certificates = tls === undefined ? undefined : yield* Certificates.make(tls, self.nodeId)
-  const protection = { secret, isTls: tls !== undefined, insecurePeers }
+  const alsoPlain = tls?.alsoPlain === true
+  // A peer may come without a certificate as long as some do.
+  const protection = { secret, isTls: tls !== undefined && !alsoPlain, insecurePeers }
 
   const processNonce = randomBytes(processNonceBytes)
   let membership = options.membership ?? unformed
@@ -151,8 +159,10 @@ export const make = Effect.fnUntraced(function* (
   const open = (address: string) =>
     Effect.flatMap(resolve(address), (place) =>
       certificates === undefined
-        ? dialUpgrade(`http://${place}${path}`, openTimeoutMs)
-        : dialTls(place, certificates, openTimeoutMs)
+        ? dialPlain(place)
+        : alsoPlain
+          ? dialEither(place, certificates)
+          : dialTls(place, certificates, openTimeoutMs)
     )
 
   const join: Transport["Service"]["join"] = Effect.fnUntraced(function* (address, clusterId) {
@@ -226,6 +236,9 @@ export const make = Effect.fnUntraced(function* (
 
   yield* Effect.addFinalizer(() => links.close(() => true))
   const dialing = yield* Dialing.make({ self, membership: () => membership, links, connect, refusalOf })
+  if (alsoPlain) {
+    yield* Effect.logWarning("This node takes peers without TLS too: let no member do so once all have certificates")
+  }
   if (tls !== undefined && certificates !== undefined) {
     const listening = yield* listenTls({ at: tls.listen, certificates, strangers, take: receive })
     const changed = Effect.suspend(() => {
@@ -264,11 +277,17 @@ export const make = Effect.fnUntraced(function* (
     run: links.run
   })
   const listener = PeerListener.of({
-    accept: tls === undefined ? accept : Effect.succeed(PeerRefusal.elsewhere),
+    accept: tls === undefined || alsoPlain ? accept : Effect.succeed(PeerRefusal.elsewhere),
     onlyThisHost: onlyThisHost(protection)
   })
   return { transport, listener }
 })
+
+const dialPlain = (place: string) => dialUpgrade(`http://${place}${path}`, openTimeoutMs)
+
+/** Under TLS, or without if the peer does not speak it: the cluster changes over. */
+const dialEither = (place: string, certificates: Certificates.Certificates) =>
+  Effect.catch(dialTls(place, certificates, openTimeoutMs), (met) => Effect.mapError(dialPlain(place), () => met))
 
 /** The transport, and the listener to mount for it. */
 export const layer = (options: PeerSocketsOptions): Layer.Layer<Transport | PeerListener, PeersFailure> =>

@@ -21,7 +21,10 @@ export const renew = Effect.fnUntraced(function* (options: {
 }) {
   const { generation, links, nodeId, redial } = options
   const old = (): ReadonlyArray<PeerLink> =>
-    lanes.flatMap((lane) => [...links.up[lane].values()]).filter((link) => link.generation < generation)
+    lanes
+      .flatMap((lane) => [...links.up[lane].values()])
+      // A plain link rests on none.
+      .filter((link) => link.generation > 0 && link.generation < generation)
 
   for (let waitedMs = 0; old().length > 0 && waitedMs < renewWithinMs; waitedMs += againMs) {
     for (const link of old()) {
