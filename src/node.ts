@@ -10,6 +10,7 @@ import { type BadTokenFile, layerAdminToken } from "./Http/AdminToken.ts"
 import { findIn, servingIn } from "./Http/DirectRoutes.ts"
 import type { EdgeOptions } from "./Http/EdgeOptions.ts"
 import { OperatorServer } from "./Http/OperatorServer.ts"
+import { ServerScheme } from "./Http/ServerScheme.ts"
 import { version } from "./Http/Version.ts"
 import { layerHost, type NodePlace } from "./Lithair/Host.ts"
 import { type Lifecycle, launch } from "./Lithair/Lifecycle.ts"
@@ -24,13 +25,16 @@ import { freeMemory } from "./Node/FreeMemory.ts"
 import { makeServer, type NodeServer } from "./Node/HttpServer.ts"
 import { answerInterrupted } from "./Node/Interrupted.ts"
 import { formatListening, parseListening } from "./Node/Listening.ts"
+import { follow, load, type TlsFiles } from "./Node/ServerTls.ts"
 import { ownerOnlySocket, removeStale } from "./Node/UnixSocket.ts"
 import { BadAddress, formatHost } from "./Raft/peers/Address.ts"
+import { BadCertificate } from "./Raft/peers/Certificates.ts"
 import type { PeersFailure } from "./Raft/peers/PeerSockets.ts"
 
 export type { AdminOptions } from "./Node/AdminFlags.ts"
 export { type DemoOptions, NodeEnded } from "./Node/Demo.ts"
 export { BadFlag } from "./Node/Peers.ts"
+export type { TlsFiles } from "./Node/ServerTls.ts"
 
 /** The port and host on which a server listens. */
 export interface ServerOptions {
@@ -44,6 +48,11 @@ export interface ServerOptions {
    * application may too, once it serves.
    */
   readonly edge?: EdgeOptions
+  /**
+   * Serves clients under TLS, with the certificate of these files. Peers need `peerTls` then: they cannot come to a server
+   * under TLS.
+   */
+  readonly tls?: TlsFiles
 }
 
 /** The unix socket on which a server listens. Only the user of the process can open it. */
@@ -73,10 +82,12 @@ const websocket = { maxPayload, closeTimeout }
  */
 export const layerServer = (
   options: ServerOptions | SocketOptions
-): Layer.Layer<ServerServices, HttpServerError.ServeError> =>
+): Layer.Layer<ServerServices, HttpServerError.ServeError | BadCertificate> =>
   Layer.unwrap(
     Effect.gen(function* () {
-      const made = makeServer(options.connections, options.edge?.trustedProxies)
+      const tls = "tls" in options ? options.tls : undefined
+      const credentials = tls === undefined ? undefined : yield* load(tls)
+      const made = makeServer(options.connections, options.edge?.trustedProxies, credentials)
       const { server } = made
       if ("path" in options) {
         yield* removeStale(options.path)
@@ -84,7 +95,14 @@ export const layerServer = (
       }
       const whole = Effect.map(HttpServer.HttpServer, (plain) => servingDirectly(answerInterrupted(plain), made))
       const at = "path" in options ? { path: options.path } : { port: options.port, host: options.host ?? "127.0.0.1" }
-      return Layer.effect(HttpServer.HttpServer, whole).pipe(
+      const following =
+        tls === undefined || credentials === undefined
+          ? Layer.empty
+          : Layer.merge(
+              Layer.effectDiscard(follow(tls, credentials, made.renew)),
+              Layer.succeed(ServerScheme, "https" as const)
+            )
+      return Layer.merge(Layer.effect(HttpServer.HttpServer, whole), following).pipe(
         Layer.provideMerge(NodeHttpServer.layer(() => server, { ...at, gracefulShutdownTimeout, websocket }))
       )
     })
@@ -117,24 +135,32 @@ export interface NodeOptions extends ServerOptions, Omit<PlaceOptions, "address"
 }
 
 /** Gives a node the listener and the token of its operators. */
-const layerAdmin = ({
-  listen,
-  tokenFile
-}: AdminOptions): Layer.Layer<never, BadAddress | BadTokenFile | HttpServerError.ServeError> =>
+const layerAdmin = (
+  { listen, tokenFile }: AdminOptions,
+  tls: TlsFiles | undefined
+): Layer.Layer<never, BadAddress | BadTokenFile | BadCertificate | HttpServerError.ServeError> =>
   Layer.merge(
     tokenFile === undefined ? Layer.empty : layerAdminToken(tokenFile),
-    listen === undefined ? Layer.empty : layerOperatorServer(listen)
+    listen === undefined ? Layer.empty : layerOperatorServer(listen, tls)
   )
 
-const layerOperatorServer = (listen: string): Layer.Layer<never, BadAddress | HttpServerError.ServeError> =>
+/** A port for operators speaks TLS if the one for clients does: a token is as secret as its connection. */
+const layerOperatorServer = (
+  listen: string,
+  tls: TlsFiles | undefined
+): Layer.Layer<never, BadAddress | BadCertificate | HttpServerError.ServeError> =>
   Layer.unwrap(
     Effect.gen(function* () {
       const place = parseListening(listen)
       if (Result.isFailure(place)) return yield* new BadAddress({ message: place.failure })
+      const under = place.success._tag === "Port" && tls !== undefined ? { tls } : {}
+      const at = formatListening(place.success)
       const served = Effect.tap(HttpServer.HttpServer, () =>
-        Effect.logInfo(`Operators are served at ${formatListening(place.success)}, and nowhere else`)
+        Effect.logInfo(
+          `Operators are served at ${"tls" in under ? at.replace(/^http:/, "https:") : at}, and nowhere else`
+        )
       )
-      return Layer.provide(Layer.effect(OperatorServer, served), layerServer(place.success))
+      return Layer.provide(Layer.effect(OperatorServer, served), layerServer({ ...place.success, ...under }))
     })
   )
 
@@ -145,14 +171,23 @@ export const layer = (
   NodePlace | ServerServices,
   StorageFailure | PlaceFailure | PeersFailure | BadTokenFile | HttpServerError.ServeError
 > => {
-  const { address, host = "127.0.0.1", peerTls, port } = options
+  const { address, host = "127.0.0.1", join, peers = [], peerTls, port, tls } = options
   const own = address ?? peerAddressOf(peerTls) ?? `${formatHost(host)}:${port}`
+  const takesPlainPeers = peerTls === undefined || peerTls.alsoPlain === true
+  if (tls !== undefined && takesPlainPeers && (peers.length > 0 || join !== undefined)) {
+    return Layer.unwrap(Effect.fail(peersNeedTls))
+  }
   // In this order: a node that cannot have its directory takes no port.
   return Layer.provideMerge(
-    Layer.merge(layerServer(options), layerAdmin(options.admin ?? {})),
+    Layer.merge(layerServer(options), layerAdmin(options.admin ?? {}, tls)),
     layerHost({ ...options, address: own })
   )
 }
+
+const peersNeedTls = new BadCertificate({
+  message:
+    "A server under TLS takes no peers: let them speak under TLS too, at an address of their own (--peer-listen and its files, without --peer-also-plain)"
+})
 
 /** Exits with 0 if the node was told to stop and stopped in order. A removed node has an exit code of its own. */
 const teardown: Runtime.Teardown = (exit, onExit) =>
@@ -220,7 +255,9 @@ export const run = <A, E>(
     Effect.fnUntraced(function* ({ port, ...others }) {
       if (Option.isNone(port)) return yield* runDemo(demo)
       const options = yield* optionsOf({ port: port.value, ...others }, demo.directory ?? ".lithair")
-      yield* Console.log(`Lithair node ${options.id ?? options.address} starts at http://${servedAt(options)}`)
+      yield* Console.log(
+        `Lithair node ${options.id ?? options.address} starts at ${options.tls === undefined ? "http" : "https"}://${servedAt(options)}`
+      )
       yield* Effect.sync(freeMemory)
       return yield* launch(Layer.provide(application, layer(options)))
     })

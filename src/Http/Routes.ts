@@ -50,6 +50,7 @@ import { problemOfFailure } from "./Outcomes.ts"
 import { mayReadOf, projectionRoutes } from "./ProjectionRoutes.ts"
 import { reactionRoutes } from "./ReactionRoutes.ts"
 import { checkPrefix } from "./Routing.ts"
+import { ServerScheme } from "./ServerScheme.ts"
 import { Serving } from "./Serving.ts"
 import { sqlProjectionRoutes } from "./SqlProjectionRoutes.ts"
 import { transactionRoutes } from "./TransactionRoutes.ts"
@@ -233,7 +234,8 @@ export const layerPeers: Layer.Layer<
     Effect.gen(function* () {
       const { auth, isOpen } = yield* Serving
       const member = yield* Member
-      const address = HttpServer.formatAddress((yield* HttpServer.HttpServer).address)
+      const plain = HttpServer.formatAddress((yield* HttpServer.HttpServer).address)
+      const address = plain.replace(/^http:/, `${yield* ServerScheme}:`)
       yield* Effect.logInfo(listeningLine({ nodeId: member.self.nodeId, address, auth, isOpen }))
     })
   )

@@ -8,7 +8,9 @@ import { type AdminOptions, adminFlags, adminOf } from "./AdminFlags.ts"
 import { edgeFlags, edgeOf } from "./EdgeFlags.ts"
 import { BadFlag, parseOwn, parsePeers, parsePlace } from "./Peers.ts"
 import { peerTlsFlags, peerTlsOf } from "./PeerTlsFlags.ts"
+import type { TlsFiles } from "./ServerTls.ts"
 import { textFlag } from "./TextFlag.ts"
+import { tlsFlags, tlsOf } from "./TlsFlags.ts"
 
 /** The flags. Without `port` a program runs its demo. */
 export const flags = {
@@ -46,6 +48,7 @@ export const flags = {
     "LITHAIR_ACCEPTED_SECRET",
     "Another secret that peers may prove, while one replaces the other"
   ),
+  ...tlsFlags,
   ...peerTlsFlags,
   insecureOpen: Flag.Boolean("insecure-open").pipe(
     Flag.withDescription("Let an application without auth serve other hosts: everybody who reaches it may change all"),
@@ -105,6 +108,7 @@ export interface NodeOptions extends PlaceOptions {
   readonly port: number
   readonly directory: string
   readonly admin: AdminOptions
+  readonly tls?: TlsFiles
 }
 
 /** The values of the flags of a program that runs a node. */
@@ -121,6 +125,7 @@ export const optionsOf = Effect.fnUntraced(function* (flags: NodeFlags, director
       message: "--accepted-secret: a node that accepts a secret needs one of its own: --secret"
     })
   }
+  const tls = yield* tlsOf(flags)
   const peerTls = yield* peerTlsOf(flags, flags.host)
   const own = yield* Effect.fromResult(
     parseOwn({
@@ -151,6 +156,7 @@ export const optionsOf = Effect.fnUntraced(function* (flags: NodeFlags, director
     insecureOpen: flags.insecureOpen,
     edge: yield* edgeOf(flags),
     insecurePeers: flags.insecurePeers,
+    ...(tls === undefined ? {} : { tls }),
     ...(peerTls === undefined ? {} : { peerTls }),
     admin: yield* adminOf(flags),
     ...(join === undefined ? {} : { join: join.text }),

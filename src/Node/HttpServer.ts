@@ -3,6 +3,7 @@
  * process, and answers leave in the order of the requests. The routes of Http answer the requests.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
+import { createServer as createTlsServer, type Server as TlsServer } from "node:https"
 import type { Socket } from "node:net"
 import type { Duplex } from "node:stream"
 import { unreadable } from "../Http/Body.ts"
@@ -13,6 +14,8 @@ import { serveDirectly } from "./DirectExchange.ts"
 import { type Exchanges, followConnection, ignoreErrors } from "./Exchanges.ts"
 import * as ReadingTurns from "./ReadingTurns.ts"
 import { cutLater, problemOf, refuseRequest, refuseSocket } from "./Refusal.ts"
+import type { ServerCredentials } from "./ServerTls.ts"
+import * as TlsHandshakes from "./TlsHandshakes.ts"
 
 /** How long the head of a request may take to come. Bodies have their own bound (BodyDeadline.ts). */
 const headTimeoutMs = 10_000
@@ -45,22 +48,30 @@ export interface NodeServer {
   readonly serveFirst: (find: Find | undefined) => void
   /** From now on these proxies too may open connections for all their clients: the application names them. */
   readonly trust: (proxies: ReadonlyArray<string>) => void
+  /** Shows another certificate to connections to come; undefined without TLS, and where the runtime cannot. */
+  readonly renew: ((credentials: ServerCredentials) => void) | undefined
 }
 
 /** Makes a server for a node. The application adds its own listener for requests, and removes it before it ends. */
 export const makeServer = (
   limits: Partial<ConnectionLimits> = {},
-  trustedProxies: ReadonlyArray<string> = []
+  trustedProxies: ReadonlyArray<string> = [],
+  credentials?: ServerCredentials
 ): NodeServer => {
   const { admit, trust } = makeConnections(limits, trustedProxies)
   let find: Find | undefined
-  const server = createServer({
+  const settings = {
     // The routes check it, and answer with a problem.
     requireHostHeader: false,
     headersTimeout: headTimeoutMs,
     requestTimeout: requestTimeoutMs,
     connectionsCheckingInterval: lookEveryMs
-  })
+  }
+  const tlsServer =
+    credentials === undefined ? undefined : createTlsServer({ ...settings, ...credentials, minVersion: "TLSv1.2" })
+  // It has the methods and events of a plain one, but for those of TLS.
+  const server = (tlsServer as unknown as Server | undefined) ?? createServer(settings)
+  const handshakes = tlsServer === undefined ? undefined : TlsHandshakes.make(tlsServer)
   // A client that has ended its half still reads. All three runtimes have this property, but the types do not.
   Object.assign(server, { httpAllowHalfOpen: true })
 
@@ -88,7 +99,9 @@ export const makeServer = (
     const leave = admit(socket.remoteAddress ?? "")
     if (leave === undefined) return void socket.destroy()
     socket.once("close", leave)
-    exchangesOf(socket)
+    // Under TLS its requests come on another socket.
+    if (handshakes === undefined) exchangesOf(socket)
+    else handshakes.began(socket)
   })
   server.on("checkExpectation", (request: IncomingMessage, response: ServerResponse) => {
     server.emit("request", request, response)
@@ -99,6 +112,8 @@ export const makeServer = (
   server.on("clientError", (error: NodeJS.ErrnoException, socket: Duplex) => {
     if (over.has(socket)) return
     over.add(socket)
+    // No TLS came about: the client would not understand an answer.
+    if (handshakes?.isWithin(socket) === true) return void socket.destroy()
     if (error.code === "ECONNRESET") return void socket.destroy()
     const exchanges = exchangesOf(socket)
     const isWithinBody = exchanges.isReceiving()
@@ -151,6 +166,7 @@ export const makeServer = (
   const close: Server["close"] = server.close.bind(server)
   /** A silent connection, or one that stops within a request, must not keep a closing server open. */
   server.close = (callback) => {
+    handshakes?.end()
     const timer = setTimeout(() => server.closeAllConnections(), closeMaxMs)
     return close((error) => {
       clearTimeout(timer)
@@ -162,6 +178,11 @@ export const makeServer = (
     serveFirst: (found) => {
       find = found
     },
-    trust
+    trust,
+    renew: renewOf(tlsServer)
   }
 }
+
+/** Not every runtime has the method on a server of requests. */
+const renewOf = (server: Partial<Pick<TlsServer, "setSecureContext">> | undefined): NodeServer["renew"] =>
+  server?.setSecureContext === undefined ? undefined : (credentials) => server.setSecureContext?.(credentials)
