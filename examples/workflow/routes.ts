@@ -21,7 +21,9 @@ const ask = HttpRouter.add(
   "/orders/:id",
   Effect.gen(function* () {
     const { id = "" } = yield* HttpRouter.params
-    const result = yield* Effect.flatMap(Order.executionId({ id, cents: 0, city: "" }), Order.poll)
+    const result = yield* Effect.flatMap(Order.executionId({ id, cents: 0, city: "" }), (execution) =>
+      Order.poll(execution)
+    )
     return HttpServerResponse.jsonUnsafe({ id, ...shown(result) })
   })
 )
