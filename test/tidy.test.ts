@@ -310,6 +310,19 @@ describe("tidy", () => {
     )
   })
 
+  it("only the room of Effect Cluster loads Effect's cluster and persistence modules", () => {
+    const others = sources.filter(({ name }) => !/^(EffectCluster\/|Cluster\.ts$)/.test(name))
+    const load = others.filter(({ text }) =>
+      importsOf(text).some(
+        (from) => /^effect\/(cluster|workflow|persistence)/.test(from) || /\/EffectCluster\//.test(from)
+      )
+    )
+    assert.deepStrictEqual(
+      load.map(({ name }) => name),
+      []
+    )
+  })
+
   it("only the runtimes' edge imports the platform", () => {
     const edge = sources.filter(({ text }) => importsOf(text).some((from) => from.startsWith("@effect/platform-node")))
     assert.deepStrictEqual(

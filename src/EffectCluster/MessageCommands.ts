@@ -203,8 +203,7 @@ export const layerHandlers = Layer.mergeAll(
         kind,
         role,
         ...(key === null ? {} : { key }),
-        ...(dueMs === null ? {} : { dueMs }),
-        openShard: shard,
+        ...(dueMs === null ? { openShard: shard } : { dueMs }),
         envelope
       })
       return null
@@ -228,8 +227,9 @@ export const layerHandlers = Layer.mergeAll(
         const isOver = message.kind === "AckChunk" || (message.kind === "Interrupt" && expected === null)
         if (isOver) yield* remove(message)
         else {
-          const opened = { ...lacking(message, "exit", "lastReplyId", "finishedMs"), openShard: message.shard }
-          yield* transaction.put(Message, withoutAbsent(opened as Message))
+          const opened = message.dueMs === undefined ? { openShard: message.shard } : {}
+          const cleared = lacking(message, "exit", "lastReplyId", "finishedMs")
+          yield* transaction.put(Message, withoutAbsent({ ...cleared, ...opened } as Message))
         }
       }
     })

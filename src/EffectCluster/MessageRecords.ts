@@ -21,9 +21,9 @@ export class Message extends Class<Message>("lithair/ClusterMessage")(
     key: Schema.optionalKey(Schema.String),
     /** How long it is kept (Forgetting.ts): a step of a workflow as long as its execution. */
     role: Schema.Literals(["call", "execution", "step"]),
-    /** While it is not processed, the time from which on it may be, in ms since the epoch. */
+    /** While it is not processed and is for later: the time from which on it may be, in ms since the epoch. */
     dueMs: Schema.optionalKey(Schema.Int),
-    /** Its shard once more while it is not processed. */
+    /** Its shard once more while it is not processed and is not for later, so that nobody reads all that sleeps. */
     openShard: Schema.optionalKey(Schema.String),
     /**
      * The age of the log when it was finished for good. A workflow that sleeps is processed, and not finished, and its steps
@@ -59,6 +59,10 @@ export class Chunk extends Class<Chunk>("lithair/ClusterChunk")(
   },
   { mode: "replicate", http: false, indexes: ["requestId"], path: "lithair-cluster-chunks" }
 ) {}
+
+/** Whether a message is not processed, and may be now. */
+export const isOpen = ({ dueMs, openShard }: Message, nowMs: number): boolean =>
+  openShard !== undefined || (dueMs !== undefined && dueMs <= nowMs)
 
 /** The name of an entity, by which its messages are found. */
 export const addressOf = ({

@@ -7,7 +7,7 @@ import { Context, Effect, Layer, Option } from "effect"
 import { type Envelope, MessageStorage, type Reply, ShardingConfig, Snowflake } from "effect/cluster"
 import type { Member } from "../Cluster/Member.ts"
 import { clearAddress, clearReplies, type SavedReply, saveEnvelope, saveReplies } from "./MessageCommands.ts"
-import { addressOf, Chunk, Message, roleOf, shardOf } from "./MessageRecords.ts"
+import { addressOf, Chunk, isOpen, Message, roleOf, shardOf } from "./MessageRecords.ts"
 import * as Store from "./Store.ts"
 
 /** The final replies of a transaction, until it ends. */
@@ -51,9 +51,20 @@ export const makeEncoded = Effect.fnUntraced(function* (sender: string) {
 
   /** A request that has a reply which its client has not seen waits for the client. */
   const isWaiting = ({ record }: Saved, now: number): boolean => {
-    if (record.openShard === undefined || (record.dueMs ?? 0) > now) return false
+    if (!isOpen(record, now)) return false
     if (store.get(Message, record.requestId)?.record.exit !== undefined) return false
     return chunksOf(record.requestId).every(({ isAcked }) => isAcked)
+  }
+
+  /** The messages of these shards that were for later, and are due now. */
+  const dueIn = (shards: ReadonlyArray<string>, now: number): ReadonlyArray<Saved> => {
+    const meant = new Set(shards)
+    const due: Array<Saved> = []
+    for (const message of store.from(Message, "dueMs", 0)) {
+      if ((message.record.dueMs ?? 0) > now) break
+      if (meant.has(message.record.shard)) due.push(message)
+    }
+    return due
   }
 
   const told = ({ record }: Saved) => {
@@ -109,8 +120,7 @@ export const makeEncoded = Effect.fnUntraced(function* (sender: string) {
       store.read(() => {
         const only = options?.addresses && new Set(options.addresses.map(placeOf))
         const isClaimed = (id: string) => (claims.get(id) ?? Number.NEGATIVE_INFINITY) > now - claimMs
-        const waiting = shards
-          .flatMap((shard) => store.list(Message, "openShard", shard))
+        const waiting = [...shards.flatMap((shard) => store.list(Message, "openShard", shard)), ...dueIn(shards, now)]
           .filter(({ record: { address, id, shard } }) => !isClaimed(id) && only?.has(`${shard}/${address}`) !== false)
           .filter((message) => isWaiting(message, now))
           .sort(inOrder)

@@ -7,7 +7,7 @@ import { Clock, Effect, Latch, Layer } from "effect"
 import { Sharding } from "effect/cluster"
 import { Member } from "../Cluster/Member.ts"
 import { describe } from "../Model/Class.ts"
-import { Message } from "./MessageRecords.ts"
+import { isOpen, Message } from "./MessageRecords.ts"
 import { Claims } from "./MessageStorage.ts"
 import { ShardLock } from "./RunnerRecords.ts"
 import * as Store from "./Store.ts"
@@ -48,8 +48,7 @@ const watch = Effect.gen(function* () {
   const isMine = ({ shard }: Message) => store.get(ShardLock, shard)?.record.holder === claims.runner
   const isLeft = (id: string, nowMs: number): boolean => {
     const message = store.get(Message, id)?.record
-    if (message?.openShard === undefined || (message.dueMs ?? 0) > nowMs) return false
-    return isMine(message) && !claims.has(id)
+    return message !== undefined && isOpen(message, nowMs) && isMine(message) && !claims.has(id)
   }
 
   /** When the next message of this runner is due. */

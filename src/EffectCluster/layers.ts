@@ -1,5 +1,5 @@
 /** Effect Cluster over the log of this node, in one layer: its storages, its wake-ups, and the end of old messages. */
-import { type Config, Effect, Exit, Layer, Scope } from "effect"
+import { type Config, Effect, Exit, Fiber, Layer, Scope } from "effect"
 import { type MessageStorage, type RunnerStorage, type Sharding, ShardingConfig } from "effect/cluster"
 import type { Member } from "../Cluster/Member.ts"
 import { Lifecycle } from "../Lithair/Lifecycle.ts"
@@ -84,6 +84,9 @@ export const layer = <A, E, R>(
   return endingFirst(whole) as never
 }
 
+/** How long a runner has to hand its shards over. Without a quorum it cannot, and they stay locked for a lease. */
+const handOverMaxTime = "10 seconds"
+
 /** Ends a layer before the node that it uses takes no more commands. */
 const endingFirst = <A, E, R>(layer: Layer.Layer<A, E, R>): Layer.Layer<A, E, R | Lifecycle> =>
   Layer.effectContext(
@@ -91,7 +94,8 @@ const endingFirst = <A, E, R>(layer: Layer.Layer<A, E, R>): Layer.Layer<A, E, R 
       const lifecycle = yield* Lifecycle
       const scope = yield* Effect.acquireRelease(Scope.make(), (scope, exit) => Scope.close(scope, exit))
       const services = yield* Layer.buildWithScope(layer, scope)
-      yield* lifecycle.beforeDrain(Scope.close(scope, Exit.void))
+      const ends = Effect.flatMap(Effect.forkDetach(Scope.close(scope, Exit.void)), Fiber.join)
+      yield* lifecycle.beforeDrain(Effect.asVoid(Effect.timeoutOption(ends, handOverMaxTime)))
       return services
     })
   )

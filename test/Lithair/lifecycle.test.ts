@@ -44,6 +44,26 @@ describe("supervise", () => {
     })
   )
 
+  it.effect("ends what uses the node before the node drains", () =>
+    Effect.gen(function* () {
+      const happened: Array<string> = []
+      const started = yield* Deferred.make<void>()
+      const program = Effect.gen(function* () {
+        yield* registered(happened)
+        const ends = Effect.andThen(
+          Effect.yieldNow,
+          Effect.sync(() => void happened.push("handed over"))
+        )
+        yield* (yield* Lifecycle).beforeDrain(ends)
+        return yield* Effect.andThen(Deferred.succeed(started, undefined), Effect.never)
+      })
+      const running = yield* Effect.forkChild(supervise(Effect.scoped(program)))
+      yield* Deferred.await(started)
+      yield* Fiber.interrupt(running)
+      assert.deepStrictEqual(happened, ["handed over", "drained"])
+    })
+  )
+
   it.effect(
     "drains the node of a program that ends by itself, after everything that depends on the node has closed",
     () =>
