@@ -9,6 +9,7 @@ import { fileURLToPath } from "node:url"
 import { assert, it } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
 import { statementEntriesMax } from "../../examples/bank/statement.ts"
+import { isFull } from "../support/measure.ts"
 import {
   amountOf,
   assertBalances,
@@ -22,7 +23,7 @@ import { allReady, equalHash, eventually, expectThat, leaderOf, startCluster } f
 
 const script = fileURLToPath(new URL("../../examples/bank.ts", import.meta.url))
 const { LITHAIR_NEMESIS_SECONDS, LITHAIR_NEMESIS_SEED } = process.env
-const seconds = Number(LITHAIR_NEMESIS_SECONDS ?? 10)
+const seconds = Number(LITHAIR_NEMESIS_SECONDS ?? (isFull ? 10 : 5))
 /** The gate always runs the same seed. A run with more time gets a new one. */
 const seed = Number(LITHAIR_NEMESIS_SEED ?? (LITHAIR_NEMESIS_SECONDS === undefined ? 1 : Date.now() % 1_000_000))
 const clientCount = 64

@@ -14,6 +14,7 @@ import * as History from "../../src/Testing/History.ts"
 import { check } from "../../src/Testing/Linearizability.ts"
 import { type Profile, profiles } from "../../src/Testing/simulator/Profile.ts"
 import * as VersionedRegister from "../../src/Testing/VersionedRegister.ts"
+import { isFull } from "../support/measure.ts"
 import { allAdvance } from "./Load.ts"
 import { makeNemesis } from "./Nemesis.ts"
 import { equalHash, eventually, startCluster } from "./Processes.ts"
@@ -21,7 +22,7 @@ import { makeProxies } from "./Proxies.ts"
 import { record } from "./Recorded.ts"
 
 const { LITHAIR_NEMESIS_SECONDS, LITHAIR_NEMESIS_SEED } = process.env
-const seconds = Number(LITHAIR_NEMESIS_SECONDS ?? 20)
+const seconds = Number(LITHAIR_NEMESIS_SECONDS ?? (isFull ? 20 : 10))
 /** The gate always runs the same seed. A run with more time gets a new one. */
 const seed = Number(LITHAIR_NEMESIS_SEED ?? (LITHAIR_NEMESIS_SECONDS === undefined ? 1 : Date.now() % 1_000_000))
 const clientsCount = 12
