@@ -2,7 +2,7 @@
  * Reads connections in turns while a node is crowded: it refuses requests, or has many under way and is behind with its
  * answers. A request that waits lives in the heap, and each collection copies it: with thousands of them, collections
  * cost as much as the work. And a client that is refused and asks again at once would be refused all the time, which
- * costs a quarter of a write. So a connection that got its answer is not read again until its turn comes. Its next
+ * costs a third of a write. So a connection that got its answer is not read again until its turn comes. Its next
  * request stays with the operating system, where it costs nothing. Decision 41.
  */
 
