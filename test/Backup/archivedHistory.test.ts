@@ -7,10 +7,12 @@ import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Result, Scope } from "effect"
 import { inDirectory } from "../../src/Backup/DirectoryStore.ts"
+import { loadDirectory, openDirectory } from "../../src/Backup/ReadDirectory.ts"
 import type { Point } from "../../src/Backup/Replay.ts"
 import { restore } from "../../src/Backup/Restore.ts"
 import { ship, shippedOf, storedArchive } from "../../src/Backup/Ship.ts"
 import { chainTo, lastOf, longestTo } from "../../src/Backup/Shipped.ts"
+import { verifyLog } from "../../src/Backup/VerifyLog.ts"
 import { readIdentity } from "../../src/EventStore/Directory.ts"
 import type { Command } from "../../src/Machine/Command.ts"
 import { lastErasure } from "../../src/Machine/Erasure.ts"
@@ -107,6 +109,13 @@ const restored = Effect.fnUntraced(function* (
   const known = [newest.snapshot, ...newest.entries].map((each) => storedArchive(store, folder, each))
   const source = { archives, last: lastOf(all), isStateOnly, ...(point === undefined ? {} : { newest: known }) }
   const made = yield* restore({ source, directory: to, address: "h:1", nodeId, point })
+  // Without its models and before it starts, its entries can be proven.
+  yield* Effect.scoped(
+    Effect.gen(function* () {
+      const opened = yield* openDirectory(to)
+      yield* verifyLog(opened, (yield* loadDirectory(opened)).tables)
+    })
+  )
   const { instanceId } = yield* readIdentity(to)
   const member = yield* startMember(makeMemoryNetwork(), root, nodeId, { ...alone, instanceId })
   yield* led(member)
