@@ -17,6 +17,7 @@ import { openLoop } from "./lines/openLoop.ts"
 import { overload } from "./lines/overload.ts"
 import { records } from "./lines/records.ts"
 import { restart } from "./lines/restart.ts"
+import { snapshots } from "./lines/snapshots.ts"
 import { orTell } from "./Measure.ts"
 import { readOptions } from "./Options.ts"
 import { report } from "./Report.ts"
@@ -36,6 +37,7 @@ const lines: Readonly<Record<string, Line>> = {
   access,
   restart,
   "catch-up": catchUp,
+  snapshots,
   projections
 }
 const diskFloorMs = 300
