@@ -19,7 +19,12 @@ export interface LithairOptions {
   /** The checkout that runs, with its own node_modules. */
   readonly root: string
   /** The program of the checkout, the example cluster unless told. */
-  readonly program?: "examples/cluster.ts" | "examples/bank.ts" | "bench/indexed.ts" | "bench/guarded.ts"
+  readonly program?:
+    | "examples/cluster.ts"
+    | "examples/bank.ts"
+    | "bench/indexed.ts"
+    | "bench/guarded.ts"
+    | "bench/entities.ts"
   readonly api?: Api
   /** The options of the runtime, given a directory in which the node may leave files. */
   readonly runtimeArgs?: (directory: string) => ReadonlyArray<string>
@@ -44,7 +49,8 @@ export const lithair = (options: LithairOptions): System => ({
         ...["--port", String(own[at]), "--peers", peers, "--data", directory]
       ],
       cwd: root,
-      environment
+      // Runners of Effect Cluster have a port of their own.
+      environment: { RUNNER_PORT: String(ports[ports.length / 2 + at]), ...environment }
     }
   },
   leaderOf,

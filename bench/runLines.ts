@@ -9,6 +9,7 @@ import { checkout, lithair, onNode } from "./Lithair.ts"
 import { access } from "./lines/access.ts"
 import { catchUp } from "./lines/catchUp.ts"
 import { projections, reads, transactions, writes } from "./lines/closed.ts"
+import { cluster } from "./lines/cluster.ts"
 import { failover } from "./lines/failover.ts"
 import type { Line } from "./lines/Line.ts"
 import { live } from "./lines/live.ts"
@@ -35,6 +36,7 @@ const lines: Readonly<Record<string, Line>> = {
   records,
   live,
   access,
+  cluster,
   restart,
   "catch-up": catchUp,
   snapshots,
