@@ -9,7 +9,6 @@ import { availableParallelism, tmpdir } from "node:os"
 import { join } from "node:path"
 import { configDefaults, defineConfig } from "vitest/config"
 import { BaseSequencer, type TestSpecification } from "vitest/node"
-import { hasPostgres } from "./test/support/Postgres.ts"
 
 /** A disk of its own takes the right to mount one; elsewhere files that refuse stand for it (diskSpace.test.ts). */
 const needsMount = "test/processes/storage.test.ts"
@@ -28,17 +27,31 @@ const hasChromium = (): boolean => spawnSync("chromium", ["--version"]).status =
 
 /** Rows in a database of another server. */
 const needsPostgres = "test/processes/sql.test.ts"
+/** Debian keeps it out of the path (test/support/Postgres.ts). */
+const hasPostgres = (): boolean =>
+  existsSync("/usr/lib/postgresql") || spawnSync("postgres", ["--version"]).status === 0
+/** Messages in a stream of another server. */
+const needsNats = "test/processes/relay.test.ts"
+const hasNats = (): boolean => spawnSync("nats-server", ["--version"]).status === 0
 
 const withoutMount = mayMount() ? [] : [needsMount]
 const withoutChromium = hasChromium() ? [] : needsChromium
 const withoutPostgres = hasPostgres() ? [] : [needsPostgres]
+const withoutNats = hasNats() ? [] : [needsNats]
 /** Node alone collects garbage on demand, and lets a test watch the sockets of its server. */
 const needsNode = "test/attacks/slow.test.ts"
 const isNode = !("Bun" in globalThis) && !("Deno" in globalThis)
 
-const leftOut = [...withoutMount, ...withoutChromium, ...withoutPostgres, ...(isNode ? [] : [needsNode])]
+const leftOut = [
+  ...withoutMount,
+  ...withoutChromium,
+  ...withoutPostgres,
+  ...withoutNats,
+  ...(isNode ? [] : [needsNode])
+]
 if (withoutMount.length > 0) console.log(`Left out, since no disk may be mounted here: ${needsMount}`)
 if (withoutChromium.length > 0) console.log(`Left out, since there is no Chromium here: ${needsChromium.join(", ")}`)
+if (withoutNats.length > 0) console.log(`Left out, since there is no NATS server here: ${needsNats}`)
 if (withoutPostgres.length > 0) console.log(`Left out, since there is no PostgreSQL here: ${needsPostgres}`)
 
 /** A project of its own, which finds no `lithair` here: test/package installs the package into a copy of it. */

@@ -21,6 +21,7 @@ const programs = [
   "examples/compose/own.ts",
   "examples/compose/together.ts",
   "examples/compose/worker.ts",
+  "examples/relay.ts",
   "examples/shop.ts",
   "examples/sql.ts",
   "src/cli.ts",

@@ -19,9 +19,6 @@ const directories = existsSync(versions)
   : []
 const binary = (name: string) => directories.map((each) => join(each, name)).find(existsSync) ?? name
 
-/** Whether this machine has a PostgreSQL. */
-export const hasPostgres = (): boolean => spawnSync(binary("postgres"), ["--version"]).status === 0
-
 const idOf = (flag: "-u" | "-g") => Number(spawnSync("id", [flag, "postgres"], { encoding: "utf8" }).stdout)
 
 /** The user and group to run as, if this process is root. Debian's package makes them. */
