@@ -18,7 +18,7 @@ export const ticketingCases = (it: Vitest.MethodsNonLive<Project>): void => {
         args: ["test", "--", "ticketing/ticketing.test.ts"],
         cwd: directory
       })
-      assert.match(printed, /6 passed/)
+      assert.match(printed, /7 passed/)
     })
   )
 
