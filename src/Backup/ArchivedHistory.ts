@@ -45,7 +45,9 @@ export const ofArchives = Effect.fnUntraced(function* (
 ): Effect.fn.Return<ArchivedHistory, never, Scope.Scope> {
   const { erasures, lastIndex, term, throughIndex } = options
   const stateIndex = first.index
-  const records = recordsOf(first.tables).filter(({ id, model }) => erasures.erasedAt(model, id) <= stateIndex)
+  // By the version, and not by the state: an erasure that the restore applies comes right after the last change, and the
+  // state's index may be above that, since a leader's first entry changes nothing.
+  const records = recordsOf(first.tables).filter(({ id, model, row }) => erasures.erasedAt(model, id) <= row.index)
   const ofState = recordEntries(records.sort(inOrder), {
     state: first.tables,
     command: "ArchivedState",

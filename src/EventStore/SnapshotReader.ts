@@ -5,7 +5,7 @@ import type { ReadAt } from "./NamedFiles.ts"
 import { beginScan, type Scanned, type SnapshotInfo, type SnapshotScan, scanNext } from "./SnapshotFormat.ts"
 import { SnapshotDamaged } from "./SnapshotStore.ts"
 
-/** One read brings some dozens of compressed chunks: each waits for another thread. */
+/** One read brings some dozens of compressed chunks. Each read waits for another thread. */
 const READ_BYTES = 512 * 1024
 
 /** Whole and intact, or what is wrong at `offset`, before which all pieces are intact. */

@@ -232,6 +232,46 @@ describe("a restore from the archives of a schedule", () => {
     }).pipe(Effect.scoped)
   )
 
+  it.live("keeps a record that a list names as erased out of the history of a state that ends with an election", () =>
+    Effect.gen(function* () {
+      const root = yield* directory
+      const store = inDirectory(join(root, "store"))
+      const started = <A, E, R>(use: (member: Running) => Effect.Effect<A, E, R>) =>
+        Effect.scoped(
+          Effect.gen(function* () {
+            const member = yield* startMember(makeMemoryNetwork(), root, "a", alone)
+            yield* led(member)
+            return yield* use(member)
+          })
+        )
+      const indexes = yield* started((member) =>
+        Effect.all({ ann: done(member, put("ann", "ann@1")), cid: done(member, put("cid", `cid@${marker}`)) })
+      )
+      const { folder, state } = yield* started((member) =>
+        Effect.gen(function* () {
+          yield* until("its first entry is applied", () => member.feed.appliedIndex() > indexes.cid)
+          assert.strictEqual(member.tables.index, indexes.cid)
+          return { state: yield* ship(member, store), folder: member.clusterId()! }
+        })
+      )
+      assert.isAbove(state.index, indexes.cid)
+      const to = join(root, "r")
+      yield* restore({
+        source: { archives: [storedArchive(store, folder, state)] },
+        directory: to,
+        address: "h:1",
+        nodeId: "r",
+        erasures: [{ model: "User", id: "cid", index: state.index + 1 }]
+      })
+      const { instanceId } = yield* readIdentity(to)
+      const member = yield* startMember(makeMemoryNetwork(), root, "r", { ...alone, instanceId })
+      yield* led(member)
+      const archived = (id: "ann" | "cid") => member.feed.archived({ model: "User", id, index: indexes[id] })
+      assert.deepInclude((yield* archived("ann"))?.event.data, { email: "ann@1" })
+      assert.isUndefined(yield* archived("cid"))
+    }).pipe(Effect.scoped)
+  )
+
   it.live("twice gives clusters that share no index and no version; without history one knows the state alone", () =>
     Effect.gen(function* () {
       const root = yield* directory
