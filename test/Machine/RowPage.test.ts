@@ -106,14 +106,26 @@ describe("a table that is loaded at once", () => {
       })
       const rows = Array.from({ length: seed % 10 === 0 ? 0 : random.below(400) }, (_, at): readonly [string, Row] => [
         idOf(at),
-        rowOf(random, wareOf(idOf(at)))
+        // This release reads records of another version one by one.
+        { ...rowOf(random, wareOf(idOf(at))), ...(seed % 4 < 2 ? { modelVersion: descriptor.version } : {}) }
       ])
       const put = Tables.makeTable(descriptor)
       const begun = Tables.makeTable(descriptor)
       const loading = TableLoading.make(begun)
-      for (const [id, row] of rows) {
-        Rows.put(put, id, row, undefined)
-        assert.isTrue(Result.isSuccess(TableLoading.take(loading, begun, id, row)))
+      const { read } = RowPage.reader()
+      for (const [id, row] of rows) Rows.put(put, id, row, undefined)
+      // Alone, or in pages of some.
+      for (let at = 0; at < rows.length; ) {
+        const some = rows.slice(at, at + 1 + random.below(80))
+        at += some.length
+        if (random.below(4) > 0) {
+          const page = read(afterJson(RowPage.pageOf(some)))
+          assert.isTrue(Result.isSuccess(TableLoading.takePage(loading, begun, page)))
+        } else {
+          for (const [id, row] of some) {
+            assert.isTrue(Result.isSuccess(TableLoading.take(loading, begun, id, row)))
+          }
+        }
       }
       const loaded = rows.length === 0 ? begun : TableLoading.end(loading, begun)
       IndexBuilding.defer(loaded)
