@@ -25,7 +25,7 @@ export interface ForgettingOptions {
 }
 
 const sweepEvery = "1 second"
-/** How many messages one entry forgets. */
+/** How many messages one entry forgets at most. */
 const pageMaxCount = 500
 /** How many messages one sweep looks at. */
 const seenMaxCount = 50_000
@@ -93,8 +93,8 @@ export const layerForgetting = ({
         const patienceMs = member.leader() === member.self.nodeId ? 0 : otherNodesMs
         const messages = forgettable(store, { keepMs, messagesMaxCount, patienceMs })
         if (messages.length === 0) return Effect.void
-        return Effect.flatMap(store.call(forget, { messages }), () =>
-          messages.length < pageMaxCount ? Effect.void : Effect.andThen(Effect.yieldNow, sweep)
+        return Effect.flatMap(store.call(forget, { messages }), (areGone) =>
+          areGone && messages.length < pageMaxCount ? Effect.void : Effect.andThen(Effect.yieldNow, sweep)
         )
       })
       const always = sweep.pipe(

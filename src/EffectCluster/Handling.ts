@@ -16,21 +16,22 @@ export const logAgeMs: Effect.Effect<number> = Effect.clockWith((clock) =>
   Effect.sync(() => Number(clock.monotonicTimeNanosUnsafe() / 1_000_000n))
 )
 
-/** Every record of a model that has these values, in the order of the ids. */
+/** Every record of a model that has these values, in the order of the ids, or the first of them. */
 export const everyRow = Effect.fnUntraced(function* <
   M extends ModelClass & (new (...args: never) => { readonly id: string })
->(model: M, where?: ListOptions<M>["where"]) {
+>(model: M, where?: ListOptions<M>["where"], maxCount = Number.POSITIVE_INFINITY) {
   const transaction = yield* Transaction
   const rows: Array<Row<M>> = []
   for (;;) {
     const after = (rows.at(-1) as { readonly id: IdOf<M> } | undefined)?.id
+    const limit = Math.min(listMax, maxCount - rows.length)
     const page = yield* transaction.list(model, {
-      limit: listMax,
+      limit,
       ...(where === undefined ? {} : { where }),
       ...(after === undefined ? {} : { after })
     })
     rows.push(...page)
-    if (page.length < listMax) return rows
+    if (page.length < limit || rows.length === maxCount) return rows
   }
 })
 

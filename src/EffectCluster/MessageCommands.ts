@@ -1,6 +1,6 @@
 /**
- * What happens to messages and replies: the commands of MessageStorage.ts, each one entry of the log. Doing one twice is as
- * doing it once, so the storage may repeat one whose outcome it does not know.
+ * What happens to messages and replies: the commands of MessageStorage.ts, each one entry of the log. A second copy of a
+ * message or a reply changes nothing.
  */
 import { Effect, Layer, Schema } from "effect"
 import { make } from "../Command/Declaration.ts"
@@ -74,22 +74,22 @@ export const clearReplies = make("lithair/cluster-clear-replies", {
   http: false
 })
 
-/** Removes all messages of an entity, with their replies. */
+/** Removes messages of an entity, with their replies, as many as one entry can. Returns whether none is left. */
 export const clearAddress = make("lithair/cluster-clear-address", {
   payload: Schema.Struct({ address: text }),
-  success: Schema.Void,
+  success: Schema.Boolean,
   http: false
 })
 
 /**
  * Forgets these messages, each if it was finished at this age of the log and has not been opened again. All steps of an
- * execution go with it.
+ * execution go with it. One entry forgets as many as it can. Returns whether none is left.
  */
 export const forget = make("lithair/cluster-forget", {
   payload: Schema.Struct({
     messages: Schema.Array(Schema.Struct({ id: text, finishedMs: Schema.Int }))
   }),
-  success: Schema.Void,
+  success: Schema.Boolean,
   http: false
 })
 
@@ -133,19 +133,20 @@ const saveOne = Effect.fnUntraced(function* (sender: string, saved: typeof Saved
   const request = found.value
   const { shard } = request
   if (request.lastReplyId === id) return
+  if (sequence !== null && (yield* transaction.find(Chunk, id))._tag === "Some") return
   const lock = yield* transaction.find(ShardLock, shard)
   if (lock._tag === "None" || lock.value.holder !== sender) return yield* new LockLost({ shard, sender })
+  if (request.exit !== undefined) return yield* new AlreadyReplied({ requestId })
   if (sequence === null) {
-    if (request.exit !== undefined) return yield* new AlreadyReplied({ requestId })
     for (const message of yield* ofRequest(requestId)) {
       const change = message.id === requestId ? { exit: reply, lastReplyId: id } : { lastReplyId: id }
       yield* processed(message, change, isSuspended && message.role !== "call")
     }
     return
   }
-  if ((yield* transaction.find(Chunk, id))._tag === "Some") return
-  const chunks = yield* everyRow(Chunk, { requestId })
-  if (chunks.some((chunk) => chunk.sequence === sequence)) return yield* new AlreadyReplied({ requestId })
+  // Its runner makes the chunks in their order, so the last one tells, however many there are.
+  const last = request.lastReplyId === undefined ? undefined : yield* transaction.find(Chunk, request.lastReplyId)
+  if (last?._tag === "Some" && last.value.sequence >= sequence) return yield* new AlreadyReplied({ requestId })
   yield* transaction.create(Chunk, { id, requestId, sequence, isAcked: false, reply })
   yield* transaction.put(Message, { ...request, lastReplyId: id })
 })
@@ -155,6 +156,48 @@ const remove = Effect.fnUntraced(function* (message: Message) {
   const transaction = yield* Transaction
   yield* transaction.delete(Message, message.id)
   if (message.kind === "Request") yield* removeChunks(message.id)
+})
+
+/** A record that goes costs this, and the length of its texts beside, since its event repeats them. */
+const recordCost = 1_000
+/** What one entry removes: it holds only so many events and bytes, and a call takes only so many steps. */
+const costMax = 2_000_000
+/** More records than this are never looked at for one entry. */
+const seenMaxCount = costMax / recordCost + 1
+
+/** What an entry has removed so far, and whether more did not fit. */
+interface Removed {
+  cost: number
+  isFull: boolean
+}
+
+/** Removes messages, each after its chunks, as long as they fit into the entry. One record always fits. */
+const removeFitting = Effect.fnUntraced(function* (removed: Removed, messages: ReadonlyArray<Message>) {
+  const transaction = yield* Transaction
+  const fits = (text: string): boolean => {
+    const cost = removed.cost + recordCost + text.length
+    removed.isFull = removed.cost > 0 && cost > costMax
+    if (!removed.isFull) removed.cost = cost
+    return !removed.isFull
+  }
+  for (const { envelope, exit = "", id, kind } of messages) {
+    const chunks = kind === "Request" ? yield* everyRow(Chunk, { requestId: id }, seenMaxCount) : []
+    for (const chunk of chunks) {
+      if (!fits(chunk.reply)) return
+      yield* transaction.delete(Chunk, chunk.id)
+    }
+    if (!fits(envelope + exit)) return
+    yield* transaction.delete(Message, id)
+  }
+})
+
+/** A message that is forgotten, after all that is forgotten with it. */
+const withSteps = Effect.fnUntraced(function* (message: Message) {
+  if (message.role !== "execution") return [message]
+  const { address, id } = message
+  const clocks = yield* everyRow(Message, { address: clockOf(address) }, seenMaxCount)
+  const steps = yield* everyRow(Message, { address }, seenMaxCount)
+  return [...clocks, ...steps.filter((step) => step.id !== id), message]
 })
 
 const removeChunks = Effect.fnUntraced(function* (requestId: string) {
@@ -186,8 +229,9 @@ export const layerHandlers = Layer.mergeAll(
       if (replyId !== null) {
         const chunk = yield* transaction.find(Chunk, replyId)
         if (chunk._tag === "Some") yield* transaction.put(Chunk, { ...chunk.value, isAcked: true })
+        // Only the last one counts.
         for (const message of yield* ofRequest(requestId)) {
-          if (message.kind === "AckChunk" && message.openShard !== undefined) yield* processed(message, {}, false)
+          if (message.kind === "AckChunk") yield* transaction.delete(Message, message.id)
         }
       }
       if (kind !== "Request") {
@@ -237,24 +281,23 @@ export const layerHandlers = Layer.mergeAll(
   layer(
     clearAddress,
     Effect.fnUntraced(function* ({ address }) {
-      for (const message of yield* everyRow(Message, { address })) yield* remove(message)
+      const removed: Removed = { cost: 0, isFull: false }
+      yield* removeFitting(removed, yield* everyRow(Message, { address }, seenMaxCount))
+      return !removed.isFull
     })
   ),
   layer(
     forget,
     Effect.fnUntraced(function* ({ messages }) {
       const transaction = yield* Transaction
+      const removed: Removed = { cost: 0, isFull: false }
       for (const { finishedMs, id } of messages) {
         const found = yield* transaction.find(Message, id)
         if (found._tag === "None" || found.value.finishedMs !== finishedMs) continue
-        if (found.value.role !== "execution") yield* remove(found.value)
-        else {
-          const { address } = found.value
-          const steps = yield* everyRow(Message, { address })
-          for (const step of [...steps, ...(yield* everyRow(Message, { address: clockOf(address) }))])
-            yield* remove(step)
-        }
+        yield* removeFitting(removed, yield* withSteps(found.value))
+        if (removed.isFull) return false
       }
+      return true
     })
   )
 )

@@ -125,7 +125,15 @@ export const makeEncoded = Effect.fnUntraced(function* (sender: string) {
           .filter((message) => isWaiting(message, now))
           .sort(inOrder)
           .slice(0, options?.limit)
-        for (const { record } of waiting) claims.set(record.id, now)
+        for (const { record } of waiting) {
+          // The oldest claims come first.
+          claims.delete(record.id)
+          claims.set(record.id, now)
+        }
+        for (const [id, takenMs] of claims) {
+          if (takenMs > now - claimMs) break
+          claims.delete(id)
+        }
         return waiting.map(told)
       }),
     unprocessedMessagesById: (ids, now) =>
@@ -145,7 +153,10 @@ export const makeEncoded = Effect.fnUntraced(function* (sender: string) {
       const meant = new Set(shards)
       return unclaim(({ shard }) => meant.has(shard))
     },
-    clearAddress: (address) => store.call(clearAddress, { address: addressOf(address) }),
+    clearAddress: (address) =>
+      Effect.asVoid(
+        Effect.repeat(store.call(clearAddress, { address: addressOf(address) }), { until: (areGone) => areGone })
+      ),
     withTransaction: (effect) =>
       Pending.use((outer) => {
         if (outer !== undefined) return effect

@@ -3,7 +3,9 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Option } from "effect"
 import { type MessageStorage, Snowflake } from "effect/cluster"
 import { Member } from "../../src/Cluster/Member.ts"
+import { layerForgetting } from "../../src/EffectCluster/Forgetting.ts"
 import { Message } from "../../src/EffectCluster/MessageRecords.ts"
+import { makeEncoded } from "../../src/EffectCluster/MessageStorage.ts"
 import { describe as described } from "../../src/Model/Class.ts"
 import { TestCluster } from "../../src/Testing.ts"
 import { chunk, encodedOf, entity, exit, holding, layerCluster, request } from "./storages.ts"
@@ -158,8 +160,20 @@ describe("a reply", () => {
             ["AckChunk", Option.none()]
           ]
         )
+        // The next acknowledgement takes the place of this one.
+        yield* storage.saveReply(chunk("10", "91", 1))
+        yield* storage.saveEnvelope({
+          envelope: { ...ack, id: "12", replyId: "91" },
+          primaryKey: null,
+          deliverAt: null
+        })
+        assert.isUndefined(yield* recordOf("11"))
         yield* storage.saveReply(exit("10", "99"))
-        assert.deepStrictEqual(yield* storage.repliesForUnfiltered(["10"]), [chunk("10", "90", 0), exit("10", "99")])
+        const all = [chunk("10", "90", 0), chunk("10", "91", 1), exit("10", "99")]
+        assert.deepStrictEqual(yield* storage.repliesForUnfiltered(["10"]), all)
+        assert.isTrue(Exit.isFailure(yield* Effect.exit(storage.saveReply(chunk("10", "98", 2)))))
+        yield* storage.saveReply(chunk("10", "91", 1))
+        assert.deepStrictEqual(yield* storage.repliesForUnfiltered(["10"]), all)
         yield* storage.resetShards(["default:1"])
         assert.deepStrictEqual(yield* given(storage), [])
       })
@@ -180,6 +194,71 @@ describe("a reply", () => {
         yield* storage.saveReply(exit("10", "92"))
         yield* storage.clearReplies(id)
         assert.deepStrictEqual(yield* given(storage), ["10"])
+      })
+    )
+  )
+})
+
+describe("a claim", () => {
+  it.effect("of a message that is gone ends after its time", () =>
+    test(() =>
+      Effect.gen(function* () {
+        const { encoded, isClaimed } = yield* makeEncoded("127.0.0.1:1")
+        yield* save(encoded, "10")
+        yield* given(encoded)
+        yield* encoded.clearAddress(entity("a"))
+        assert.isTrue(isClaimed("10"))
+        yield* given(encoded, 600_000)
+        assert.isFalse(isClaimed("10"))
+      })
+    )
+  )
+})
+
+describe("messages that are too large for one entry together", () => {
+  /** An execution with three steps: two entries of what one may remove. */
+  const saveLarge = (storage: MessageStorage.Encoded) =>
+    Effect.gen(function* () {
+      const saveOne = (requestId: string, tag: string, name: string, payload: string) =>
+        storage.saveEnvelope({
+          envelope: request(requestId, { type: "Workflow/Large", tag, payload }),
+          primaryKey: `Workflow/Large/a/${tag}/${name}`,
+          deliverAt: null
+        })
+      yield* saveOne("100", "run", "", "")
+      for (const id of ["101", "102", "103"]) {
+        yield* saveOne(id, "activity", id, "x".repeat(900_000))
+        yield* storage.saveReply(exit(id, `2${id}`))
+      }
+      yield* storage.saveReply(exit("100", "2100"))
+    })
+  const left = Effect.map(Member, ({ tables }) => [...(tables.byModel.get(described(Message).name)?.rows.keys() ?? [])])
+
+  it.effect("are forgotten in several, an execution after its steps", () =>
+    test((storage) =>
+      Effect.gen(function* () {
+        yield* saveLarge(storage)
+        const began = yield* lastIndex
+        yield* Effect.gen(function* () {
+          yield* Effect.sleep("40 seconds")
+          // The age of the log goes on with this entry.
+          yield* save(storage, "10")
+          yield* Effect.sleep("5 seconds")
+        }).pipe(Effect.provide(layerForgetting({ keepFinished: "1 second" })))
+        assert.deepStrictEqual(yield* left, ["10"])
+        assert.strictEqual(yield* lastIndex, began + 1 + 2)
+      })
+    )
+  )
+
+  it.effect("are cleared in several", () =>
+    test((storage) =>
+      Effect.gen(function* () {
+        yield* saveLarge(storage)
+        const began = yield* lastIndex
+        yield* storage.clearAddress(entity("a", "Workflow/Large"))
+        assert.deepStrictEqual(yield* left, [])
+        assert.strictEqual(yield* lastIndex, began + 2)
       })
     )
   )
