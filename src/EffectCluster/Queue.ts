@@ -26,6 +26,8 @@ const pageMaxCount = 500
 const renewalsCount = 3
 /** The longest sleep: a timer of a runtime takes no more. */
 const sleepMaxMs = 60_000
+/** The pause of a taker that named elements and got none, unless they change: the log is younger than its node believes. */
+const refusedMs = 250
 
 const failing =
   (what: string) =>
@@ -67,11 +69,10 @@ const makeStore = Effect.fnUntraced(function* ({ lockExpiration = "90 seconds" }
   )
 
   /** The first elements that may be taken, and when the next one may be if there are none. */
-  const waitingIn = (queue: string, attemptsMaxCount: number, ageMs: number) => {
+  const waitingIn = (queue: string, ageMs: number) => {
     const ids: Array<string> = []
     let nextMs = Number.POSITIVE_INFINITY
-    for (const { record } of store.list(QueueElement, "openQueue", queue)) {
-      if (record.attemptsCount >= attemptsMaxCount && record.state === "waiting") continue
+    for (const { record } of store.each(QueueElement, "openQueue", queue)) {
       if (record.visibleMs > ageMs) nextMs = Math.min(nextMs, record.visibleMs)
       else if (ids.push(record.id) === namedMaxCount) break
     }
@@ -84,12 +85,12 @@ const makeStore = Effect.fnUntraced(function* ({ lockExpiration = "90 seconds" }
       for (;;) {
         const latch = changed
         const now = yield* ageMs
-        const { ids, nextMs } = yield* store.read(() => waitingIn(queue, attemptsMaxCount, now))
+        const { ids, nextMs } = yield* store.read(() => waitingIn(queue, now))
         const taken = ids.length === 0 ? null : yield* store.call(take, { ids, taker, attemptsMaxCount, leaseMs })
         if (taken !== null) return { taker, ...taken }
-        const rest = Effect.sleep(Math.min(Math.max(nextMs - now, 1), sleepMaxMs))
-        if (ids.length === 0)
-          yield* nextMs === Number.POSITIVE_INFINITY ? latch.await : Effect.raceFirst(latch.await, rest)
+        const restMs = ids.length === 0 ? nextMs - now : refusedMs
+        const rest = Effect.sleep(Math.min(Math.max(restMs, 1), sleepMaxMs))
+        yield* restMs === Number.POSITIVE_INFINITY ? latch.await : Effect.raceFirst(latch.await, rest)
       }
     })
 

@@ -1,7 +1,4 @@
-/**
- * What happens to the elements of persisted queues: the commands of Queue.ts, each one entry of the log. Doing one twice is
- * as doing it once, so the store may repeat one whose outcome it does not know.
- */
+/** What happens to the elements of persisted queues: the commands of Queue.ts, each one entry of the log. */
 import { Effect, Layer, Schema } from "effect"
 import { make } from "../Command/Declaration.ts"
 import { layer } from "../Command/Handler.ts"
@@ -20,7 +17,8 @@ export const offer = make("lithair/queue-offer", {
 
 /**
  * Has a taker take the first of these elements that may be taken. Null if there is none: other takers were faster. The node
- * of the taker names elements that it has seen waiting, so that no queue is too long to decide this.
+ * of the taker names elements that it has seen waiting, so that no queue is too long to decide this. An element whose last
+ * attempt nobody has ended within its lease has failed.
  */
 export const take = make("lithair/queue-take", {
   payload: Schema.Struct({
@@ -70,6 +68,9 @@ const find = Effect.fnUntraced(function* (queue: string, elementId: string) {
   return found
 })
 
+/** An element that nobody takes any more. */
+const closed = ({ openQueue: _open, taker: _taker, ...left }: QueueElement) => left
+
 /** The handlers of these commands. */
 export const layerHandlers = Layer.mergeAll(
   layer(
@@ -104,9 +105,12 @@ export const layerHandlers = Layer.mergeAll(
         // A copy of this very request was done before, and its sender did not hear of that.
         const mine = asked.find((element) => element.taker === taker)
         if (mine !== undefined) return mine
-        const isFree = ({ attemptsCount, openQueue, visibleMs }: QueueElement) =>
-          openQueue !== undefined && visibleMs <= ageMs && attemptsCount < attemptsMaxCount
-        const first = asked.find(isFree)
+        const free = asked.filter(({ openQueue, visibleMs }) => openQueue !== undefined && visibleMs <= ageMs)
+        for (const element of free) {
+          if (element.attemptsCount < attemptsMaxCount) continue
+          yield* transaction.put(QueueElement, { ...closed(element), state: "failed", failedMs: ageMs })
+        }
+        const first = free.find(({ attemptsCount }) => attemptsCount < attemptsMaxCount)
         if (first === undefined) return null
         const attemptsCount = first.attemptsCount + 1
         const taken = { ...first, state: "taken" as const, attemptsCount, taker, visibleMs: ageMs + leaseMs }
@@ -135,7 +139,7 @@ export const layerHandlers = Layer.mergeAll(
       const transaction = yield* Transaction
       const found = yield* find(queue, elementId)
       if (found?.taker !== taker) return
-      const { openQueue: _open, taker: _taker, ...left } = found
+      const left = closed(found)
       const ageMs = yield* logAgeMs
       if (how === "complete") yield* transaction.put(QueueElement, { ...left, state: "completed", completedMs: ageMs })
       else if (how === "fail") yield* transaction.put(QueueElement, { ...left, state: "failed", failedMs: ageMs })

@@ -24,8 +24,8 @@ export interface Found<A> {
 
 export interface Store {
   /**
-   * Has the leader do a command, and waits until this node has applied it. Repeats it after an unknown outcome: doing a
-   * command of this room twice is as doing it once.
+   * Has the leader do a command, and waits until this node has applied it. Repeats it after an unknown outcome, under the
+   * key of the attempt: so it is done once, and has its own answer, also if others changed the same records meanwhile.
    */
   readonly call: <C extends Any>(
     command: C,
@@ -35,7 +35,13 @@ export interface Store {
   readonly read: <A>(state: () => A) => Effect.Effect<A, ClusterError.PersistenceError>
   /** A record of the applied state. */
   readonly get: <M extends Described & { readonly Type: object }>(model: M, id: string) => Found<M["Type"]> | undefined
-  /** The records whose indexed field has a value, in the order of their ids. */
+  /** The records whose indexed field has a value, in the order of their ids, one by one. */
+  readonly each: <M extends Described & { readonly Type: object }>(
+    model: M,
+    field: string,
+    value: string
+  ) => Iterable<Found<M["Type"]>>
+  /** All of {@link each}. */
   readonly list: <M extends Described & { readonly Type: object }>(
     model: M,
     field: string,
@@ -99,26 +105,42 @@ export const make: Effect.Effect<Store, never, Member> = Effect.gen(function* ()
     return Array.from(ids, (id) => rows?.get(id)).flatMap((row) => (row === undefined ? [] : [shown(model, row)]))
   }
 
+  const each = function* (model: Described, field: string, value: string): Generator<Found<never>> {
+    const index = tableOf(model)?.indexes.get(field)
+    if (index === undefined) return
+    for (const id of FieldIndex.idsOf(index, value, "asc")) yield* rowsOf(model, [id])
+  }
+
   return {
-    call: (command, payload) =>
-      member.submit(sentBy(system, { _tag: "Call", name: command.name, payload }, member.policy !== undefined)).pipe(
-        Effect.flatMap(({ index, result }) =>
-          result._tag === "Accepted"
-            ? Effect.as(member.feed.applied(index), result.answer.value as never)
-            : Effect.fail(refusalOf(command, result.rejection))
-        ),
-        patiently,
-        ClusterError.PersistenceError.refail
-      ),
+    call: (command, payload) => {
+      const asked = { _tag: "Call", name: command.name, payload } as const
+      return Effect.suspend(() => {
+        let under: { readonly key?: string } = {}
+        return Effect.suspend(() =>
+          member.submit(sentBy(system, { ...asked, ...under }, member.policy !== undefined))
+        ).pipe(
+          Effect.tapError((failure) =>
+            Effect.sync(() => {
+              if (failure instanceof UnknownOutcome && failure.key !== undefined) under = { key: failure.key }
+            })
+          ),
+          Effect.flatMap(({ index, result }) =>
+            result._tag === "Accepted"
+              ? Effect.as(member.feed.applied(index), result.answer.value as never)
+              : Effect.fail(refusalOf(command, result.rejection))
+          ),
+          patiently,
+          ClusterError.PersistenceError.refail
+        )
+      })
+    },
     read: (state) => Effect.map(member.readIndex.pipe(patiently, ClusterError.PersistenceError.refail), state),
     get: (model, id) => {
       const row = tableOf(model)?.rows.get(id)
       return row === undefined ? undefined : shown(model, row)
     },
-    list: (model, field, value) => {
-      const index = tableOf(model)?.indexes.get(field)
-      return index === undefined ? [] : rowsOf(model, FieldIndex.idsOf(index, value, "asc"))
-    },
+    each,
+    list: (model, field, value) => [...each(model, field, value)],
     all: (model) => Array.from(tableOf(model)?.rows.values() ?? [], (row) => shown(model, row)),
     from: function* (model, field, low) {
       // A clone costs the same at any size, and does not change under this walk.

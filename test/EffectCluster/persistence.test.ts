@@ -2,7 +2,11 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Layer, Schema } from "effect"
 import { KeyValueStore, PersistedQueue } from "effect/persistence"
+import { Member } from "../../src/Cluster/Member.ts"
 import { layerKeyValueStore, layerQueueStore } from "../../src/Cluster.ts"
+import { QueueElement } from "../../src/EffectCluster/QueueRecords.ts"
+import { describe as described } from "../../src/Model/Class.ts"
+import { UnknownOutcome } from "../../src/Raft/node/Outcome.ts"
 import { TestCluster } from "../../src/Testing.ts"
 import { layerCluster } from "./storages.ts"
 
@@ -14,6 +18,20 @@ const withStore = <A, E>(
   use: (store: KeyValueStore.KeyValueStore) => Effect.Effect<A, E>,
   name = "default"
 ) => on(node, Effect.flatMap(KeyValueStore.KeyValueStore, use).pipe(Effect.provide(layerKeyValueStore({ name }))))
+
+/** A member whose next command is done, and whose outcome is then unknown, after something else was done. */
+const doubting = (member: Member["Service"], meanwhile: Effect.Effect<unknown>): Member["Service"] => {
+  let isNext = true
+  const submit: Member["Service"]["submit"] = (command) => {
+    if (!isNext) return member.submit(command)
+    isNext = false
+    const unknown = new UnknownOutcome({ key: "doubtful", message: "No answer in time" })
+    return member
+      .submit({ ...command, key: "doubtful" })
+      .pipe(Effect.andThen(meanwhile), Effect.andThen(Effect.fail(unknown)))
+  }
+  return Object.create(member, { submit: { value: submit } })
+}
 
 describe("a key-value store", () => {
   it.effect("is one on all nodes, and none of another name", () =>
@@ -42,6 +60,28 @@ describe("a key-value store", () => {
         )
       yield* Effect.all([more(0), more(1), more(2)], { concurrency: "unbounded" })
       assert.strictEqual(yield* withStore(1, (store) => store.get("n")), "30")
+    }).pipe(Effect.provide(layerCluster()))
+  )
+})
+
+describe("a change of unknown outcome", () => {
+  it.effect("is made once, also if another node changed the value meanwhile", () =>
+    Effect.gen(function* () {
+      const cluster = yield* TestCluster
+      const adding = (count: number) => (store: KeyValueStore.KeyValueStore) =>
+        store.modify("n", (value) => String(Number(value) + count))
+      yield* withStore(0, (store) => store.set("n", "0"))
+      const meanwhile = Effect.orDie(Effect.provideService(withStore(1, adding(10)), TestCluster, cluster))
+      yield* on(
+        0,
+        Effect.flatMap(Member, (member) =>
+          Effect.flatMap(KeyValueStore.KeyValueStore, adding(1)).pipe(
+            Effect.provide(layerKeyValueStore()),
+            Effect.provideService(Member, doubting(member, meanwhile))
+          )
+        )
+      )
+      assert.strictEqual(yield* withStore(2, (store) => store.get("n")), "11")
     }).pipe(Effect.provide(layerCluster()))
   )
 })
@@ -121,6 +161,34 @@ describe("a persisted queue", () => {
         queue.take((value, { attempts }) => Effect.succeed([value, attempts] as const))
       )
       assert.deepStrictEqual([value, attempts], ["precious", 2])
+    }).pipe(Effect.provide(layerCluster()))
+  )
+
+  it.effect("fails an element whose last taker died, also if it is the only one", () =>
+    Effect.gen(function* () {
+      const { crash, nodes, settle } = yield* TestCluster
+      const once = PersistedQueue.make({ name: "once", schema: Schema.String, maxAttempts: 1 })
+      const lastOf = (node: number, use: (value: string) => Effect.Effect<string>) =>
+        on(node, Effect.flatMap(once, (queue) => queue.take(use)).pipe(Effect.provide(layerQueue)))
+      const offered = (value: string) =>
+        on(0, Effect.flatMap(once, (queue) => queue.offer(value)).pipe(Effect.provide(layerQueue)))
+      yield* offered("poison")
+      const dying = yield* Effect.forkChild(Effect.exit(lastOf(1, () => Effect.never)))
+      yield* on(0, Effect.sleep("1 second"))
+      yield* crash(nodes[1]!)
+      yield* Fiber.join(dying)
+      yield* settle
+      const waiting = yield* Effect.forkChild(lastOf(2, Effect.succeed))
+      yield* on(0, Effect.sleep("20 seconds"))
+      const states = yield* on(
+        0,
+        Effect.map(Member, ({ tables }) =>
+          [...tables.byModel.get(described(QueueElement).name)!.rows.values()].map(({ data }) => data.state)
+        )
+      )
+      assert.deepStrictEqual(states, ["failed"])
+      yield* offered("good")
+      assert.strictEqual(yield* Fiber.join(waiting), "good")
     }).pipe(Effect.provide(layerCluster()))
   )
 })
