@@ -1,7 +1,4 @@
-/**
- * What happens to runners and shard locks: the commands of RunnerStorage.ts, each one entry of the log. Doing one twice is
- * as doing it once, so the storage may repeat one whose outcome it does not know.
- */
+/** What happens to runners and shard locks: the commands of RunnerStorage.ts, each one entry of the log. */
 import { Effect, Layer, Schema } from "effect"
 import { make } from "../Command/Declaration.ts"
 import { layer } from "../Command/Handler.ts"

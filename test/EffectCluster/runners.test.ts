@@ -105,6 +105,20 @@ describe("shard locks", () => {
     }).pipe(Effect.provide(layerCluster()))
   )
 
+  it.effect("of a runner's earlier process end with a heartbeat of its next one, which did not take them again", () =>
+    Effect.gen(function* () {
+      yield* on(0, (storage) => storage.acquire(at(0), shards(3)))
+      yield* asOne(0, (storage) =>
+        Effect.gen(function* () {
+          assert.lengthOf(yield* storage.acquire(at(0), shards(1)), 1)
+          yield* Effect.sleep(leaseMs / 2)
+          assert.deepStrictEqual(yield* storage.refresh(at(0), shards(1)), shards(1))
+        })
+      )
+      assert.deepStrictEqual(yield* on(1, (storage) => storage.acquire(at(1), shards(3))), [shard(2), shard(3)])
+    }).pipe(Effect.provide(layerCluster()))
+  )
+
   it.effect("of 300 shards cost one entry, a heartbeat one, and what is asked between heartbeats none", () =>
     asOne(0, (storage) =>
       Effect.gen(function* () {
