@@ -4,7 +4,7 @@ import { Effect } from "effect"
 import { lives } from "./SimulatedLives.ts"
 
 const firstSeed = Number(process.env.LITHAIR_LIVES_FROM ?? 1)
-const seedsCount = Number(process.env.LITHAIR_LIVES_SEEDS ?? 150)
+const seedsCount = Number(process.env.LITHAIR_LIVES_SEEDS ?? 210)
 
 describe("a node's files on a simulated disk", { timeout: 60_000 + seedsCount * 200 }, () => {
   it.effect(
