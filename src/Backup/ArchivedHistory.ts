@@ -31,7 +31,8 @@ const versionOf = ({ id, model, row }: Found): Event => {
 
 /**
  * What `archives`, which begin with `first`, hold through the entry `throughIndex`. The entries with records end at
- * `lastIndex`, and are of `term`. Nothing of a record is here that was erased later.
+ * `lastIndex`, and are of `term`. Nothing of a record is here that was erased later, and nothing from before
+ * `retainedFrom`: what retention has removed does not come back.
  */
 export const ofArchives = Effect.fnUntraced(function* (
   archives: ReadonlyArray<Archive>,
@@ -41,13 +42,16 @@ export const ofArchives = Effect.fnUntraced(function* (
     readonly lastIndex: number
     readonly term: number
     readonly erasures: Erasures
+    /** The first entry of the former log that the state retains; 0 if it retains all. */
+    readonly retainedFrom: number
   }
 ): Effect.fn.Return<ArchivedHistory, never, Scope.Scope> {
-  const { erasures, lastIndex, term, throughIndex } = options
+  const { erasures, lastIndex, retainedFrom, term, throughIndex } = options
   const stateIndex = first.index
   // By the version, and not by the state: an erasure that the restore applies comes right after the last change, and the
   // state's index may be above that, since a leader's first entry changes nothing.
-  const records = recordsOf(first.tables).filter(({ id, model, row }) => erasures.erasedAt(model, id) <= row.index)
+  const isKept = ({ id, model, row }: Found): boolean => erasures.erasedAt(model, id) <= row.index
+  const records = retainedFrom <= stateIndex ? recordsOf(first.tables).filter(isKept) : []
   const ofState = recordEntries(records.sort(inOrder), {
     state: first.tables,
     command: "ArchivedState",
@@ -55,7 +59,8 @@ export const ofArchives = Effect.fnUntraced(function* (
     term,
     eventOf: versionOf
   })
-  const entries = yield* FormerHistory.ofArchives(archives, { fromIndex: stateIndex + 1, toIndex: throughIndex })
+  const fromIndex = Math.max(stateIndex + 1, retainedFrom)
+  const entries = yield* FormerHistory.ofArchives(archives, { fromIndex, toIndex: throughIndex })
   return {
     archived: { stateIndex, throughIndex, firstIndex: ofState.fromIndex, lastIndex },
     kept: [entries, ofState]

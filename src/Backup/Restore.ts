@@ -116,7 +116,8 @@ const begin = Effect.fnUntraced(function* (
           // The index between them is the place before the first state.
           lastIndex: former.fromIndex - 2,
           term,
-          erasures: known
+          erasures: known,
+          retainedFrom: tables.retainedFrom
         })
   const blank = (entry: LogEntry) => blankedEntry(entry, known)
   const raised = raisedTo(tables, beside === undefined ? Format.restoring : Format.archiving)

@@ -37,7 +37,7 @@ export interface Archived {
   readonly throughIndex: number
   /**
    * The entries `firstIndex` to `lastIndex` hold the records of that state (Cluster/ArchivedRecords.ts). Their indexes are
-   * none of the former log's. There are none if the state had no records.
+   * none of the former log's. There are none if the state had no records, or if the log did not retain them any more.
    */
   readonly firstIndex: number
   readonly lastIndex: number

@@ -5,7 +5,7 @@
 import { readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Result, Scope } from "effect"
+import { Context, Effect, Exit, Layer, Result, Scope } from "effect"
 import { inDirectory } from "../../src/Backup/DirectoryStore.ts"
 import { loadDirectory, openDirectory } from "../../src/Backup/ReadDirectory.ts"
 import type { Point } from "../../src/Backup/Replay.ts"
@@ -14,6 +14,8 @@ import { ship, shippedOf, storedArchive } from "../../src/Backup/Ship.ts"
 import { chainTo, lastOf, longestTo } from "../../src/Backup/Shipped.ts"
 import { verifyLog } from "../../src/Backup/VerifyLog.ts"
 import { readIdentity } from "../../src/EventStore/Directory.ts"
+import { History } from "../../src/EventStore/History.ts"
+import { layerFile } from "../../src/EventStore/HistoryFiles.ts"
 import type { Command } from "../../src/Machine/Command.ts"
 import { lastErasure } from "../../src/Machine/Erasure.ts"
 import { makeMemoryNetwork } from "../../src/Raft/peers/MemoryNetwork.ts"
@@ -94,10 +96,24 @@ const former = Effect.fnUntraced(function* (root: string) {
 
 type Former = Effect.Success<ReturnType<typeof former>>
 
+/** All that the history of a directory holds. Its files are compressed, so their bytes tell nothing. */
+const historyText = Effect.fnUntraced(function* (to: string) {
+  const history = Context.get(yield* Layer.build(layerFile({ directory: join(to, "history") })), History)
+  let text = ""
+  for (const { fromIndex, toIndex } of history.ranges()) {
+    for (let at = fromIndex; at <= toIndex; ) {
+      const entries = yield* history.read({ fromIndex: at, toIndex, maxBytes: 1024 * 1024 })
+      for (const { payload } of entries) text += Buffer.from(payload).toString("latin1")
+      at += entries.length
+    }
+  }
+  return text
+}, Effect.scoped)
+
 /** A new cluster of one from the store. */
 const restored = Effect.fnUntraced(function* (
   root: string,
-  { folder, store }: Former,
+  { folder, store }: Pick<Former, "folder" | "store">,
   nodeId: string,
   { isStateOnly = false, point }: { readonly point?: Point; readonly isStateOnly?: boolean } = {}
 ) {
@@ -116,10 +132,11 @@ const restored = Effect.fnUntraced(function* (
       yield* verifyLog(opened, (yield* loadDirectory(opened)).tables)
     })
   )
+  const text = yield* historyText(to)
   const { instanceId } = yield* readIdentity(to)
   const member = yield* startMember(makeMemoryNetwork(), root, nodeId, { ...alone, instanceId })
   yield* led(member)
-  return { made, member, directory: to }
+  return { made, member, directory: to, text }
 })
 
 const versions = (items: ReadonlyArray<RecordHistory.Past>) => items.map(({ version }) => version)
@@ -195,7 +212,9 @@ describe("a restore from the archives of a schedule", () => {
       const old = yield* former(root)
       const point = { _tag: "Index", index: old.middle } as const
       for (const isStateOnly of [false, true]) {
-        const { directory: to, member } = yield* restored(root, old, `p${isStateOnly}`, { point, isStateOnly })
+        const { directory: to, member, text } = yield* restored(root, old, `p${isStateOnly}`, { point, isStateOnly })
+        assert.include(text, "ann@2")
+        assert.notInclude(text, marker)
         assert.isUndefined(member.tables.byModel.get("User")!.rows.get("cid"))
         assert.strictEqual(member.tables.byModel.get("User")!.rows.get("ann")?.data.email, "ann@2")
         if (!isStateOnly) assert.deepStrictEqual(versions((yield* history(member, "ann")).items), [1, 2])
@@ -212,7 +231,9 @@ describe("a restore from the archives of a schedule", () => {
     Effect.gen(function* () {
       const root = yield* directory
       const old = yield* former(root)
-      const { directory: to, member } = yield* restored(root, old, "r")
+      const { directory: to, member, text } = yield* restored(root, old, "r")
+      assert.include(text, "bob@2")
+      assert.notInclude(text, marker)
       yield* until("it has erased", () => member.erasing.erasedThrough() >= lastErasure(member.tables))
       const cid = yield* history(member, "cid")
       assert.isTrue(cid.items.every(({ record }) => record === undefined))
@@ -269,6 +290,42 @@ describe("a restore from the archives of a schedule", () => {
       const archived = (id: "ann" | "cid") => member.feed.archived({ model: "User", id, index: indexes[id] })
       assert.deepInclude((yield* archived("ann"))?.event.data, { email: "ann@1" })
       assert.isUndefined(yield* archived("cid"))
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("brings nothing back that the retention of the former cluster had removed", () =>
+    Effect.gen(function* () {
+      const root = yield* directory
+      const scope = yield* Scope.make()
+      const member = yield* Scope.provide(startMember(makeMemoryNetwork(), root, "a", alone), scope)
+      yield* led(member)
+      const store = inDirectory(join(root, "store"))
+      for (const id of ["ann", "bob"]) yield* done(member, put(id, `${id}@1`))
+      const state = yield* ship(member, store)
+      yield* done(member, put("bob", "bob@2"))
+      const fromIndex = yield* done(member, put("bob", "bob@3"))
+      const entries = yield* ship(member, store, { entriesAfter: state.index })
+      yield* member.submit({ _tag: "Retain", fromIndex })
+      for (const [id, email] of [
+        ["ann", "ann@2"],
+        ["bob", "bob@4"]
+      ] as const)
+        yield* done(member, put(id, email))
+      yield* ship(member, store, { entriesAfter: entries.index })
+      const folder = member.clusterId()!
+      yield* Scope.close(scope, Exit.void)
+
+      const { member: now, text } = yield* restored(root, { store, folder }, "r")
+      const { isComplete, items } = yield* history(now, "bob")
+      assert.deepStrictEqual(versions(items), [3, 4])
+      assert.isFalse(isComplete)
+      assert.deepStrictEqual(versions((yield* history(now, "ann")).items), [2])
+      for (const version of [1, 2]) {
+        const gone = yield* at(now, "bob", { version })
+        assert.strictEqual(Result.isFailure(gone) ? gone.failure._tag : "", "HistoryGone")
+      }
+      for (const email of ["ann@1", "bob@1", "bob@2"]) assert.notInclude(text, email)
+      for (const email of ["ann@2", "bob@3", "bob@4"]) assert.include(text, email)
     }).pipe(Effect.scoped)
   )
 
