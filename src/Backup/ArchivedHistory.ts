@@ -31,8 +31,8 @@ const versionOf = ({ id, model, row }: Found): Event => {
 
 /**
  * What `archives`, which begin with `first`, hold through the entry `throughIndex`. The entries with records end at
- * `lastIndex`, and are of `term`. Nothing of a record is here that was erased later, and nothing from before
- * `retainedFrom`: what retention has removed does not come back.
+ * `lastIndex`, and are of `term`. Nothing of a record is here that was erased later, and nothing of the time
+ * before `retainedFrom`, which does not come back.
  */
 export const ofArchives = Effect.fnUntraced(function* (
   archives: ReadonlyArray<Archive>,
