@@ -1,6 +1,6 @@
 /**
- * How far a follower is that the leader runs, a reaction or a projection into SQL, as a record of an internal model: it has no path and no API, but the cluster decides,
- * replicates, hashes and snapshots it like any other record.
+ * The progress of a follower that the leader runs, a reaction or a projection into SQL, as a record of an internal model:
+ * it has no path and no API, but the cluster decides, replicates, hashes and snapshots it like any other record.
  */
 import { Result, Schema } from "effect"
 import { get, type Tables } from "../Machine/Tables.ts"
