@@ -65,7 +65,8 @@ export const make = Effect.fnUntraced(function* <R>(
   const { build, feed, sql } = options
   const { name, tables } = projection
   const notes = Note.make(sql, name)
-  const writer = `${options.nodeId}.${yield* Random.nextIntBetween(0, 2 ** 48)}`
+  // The column has 128 characters, as many as the id of a node.
+  const writer = `${options.nodeId.slice(0, 64)}.${yield* Random.nextIntBetween(0, 2 ** 48)}`
   let writesCount = 0
   const nextToken = () => `${writer}.${++writesCount}`
   /** Before the first claim one that no database has. */
@@ -102,8 +103,14 @@ export const make = Effect.fnUntraced(function* <R>(
       const found = yield* asked(notes.read)
       if (found === undefined) {
         const first = fresh()
-        // Another leader may have done the same.
-        yield* Effect.catchCause(notes.insert(first), () => Effect.fail(new Overtaken()))
+        yield* Effect.catchCause(notes.insert(first), (cause) =>
+          Effect.flatMap(
+            asked(notes.read),
+            (other): Effect.Effect<never, NotWritten> =>
+              // Another leader may have done the same.
+              Effect.fail(other === undefined ? new Away({ cause }) : new Overtaken())
+          )
+        )
         note = first
         return
       }

@@ -26,6 +26,8 @@ const noteAfterMs = 1_000
 const backoffMinMs = 100
 const eventBackoffMaxMs = 30_000
 const awayBackoffMaxMs = 5_000
+/** How long a transaction may take before the leader says so. A connection that hangs may never fail by itself. */
+const slowMs = 10_000
 
 /** The parts of the member that such a projection needs. */
 export type SqlLeader = Leader & Pick<Member["Service"], "clusterId">
@@ -95,6 +97,30 @@ export const lead = Effect.fnUntraced(function* <R>(
     yield* recordWith((all) => all, { index, ordinal, sinceMs, failure, retriesCount: 0 })
   })
 
+  /** When the oldest entry was committed that waits for the database, as far as one page tells. */
+  const oldestWaitingMs = Effect.gen(function* () {
+    if (feed.appliedIndex() <= index) return undefined
+    const entries = yield* feed.read({ fromIndex: index + 1, maxBytes: pageMaxBytes })
+    return entries.find(({ transaction }) => transaction !== undefined)?.transaction?.timeMs
+  }).pipe(Effect.orElseSucceed(() => undefined))
+
+  /** Says so while the database takes long. The leader waits on: it may be emptying large tables. */
+  const watched = <A, E, Needs>(asking: Effect.Effect<A, E, Needs>) =>
+    Effect.raceFirst(
+      asking,
+      Effect.gen(function* () {
+        yield* Effect.sleep(slowMs)
+        failing(`A transaction has taken more than ${slowMs / 1_000} s, and is not done`)
+        said.changed(name, "failing", (meanwhile) =>
+          Effect.logWarning(
+            `The projection ${name} lags: a transaction takes more than ${slowMs / 1_000} s${meanwhile}`
+          )
+        )
+        running(yield* oldestWaitingMs)
+        return yield* Effect.never
+      })
+    )
+
   /** The database has answered, and perhaps the event is applied over which it stumbled. */
   const passed = Effect.suspend(() => {
     pauseMs = backoffMinMs
@@ -116,7 +142,7 @@ export const lead = Effect.fnUntraced(function* <R>(
       const group = rest.slice(0, count)
       const events = group.flatMap((step) => step.events)
       running(events[0]?.timeMs)
-      const refused = yield* writer.apply(group)
+      const refused = yield* watched(writer.apply(group))
       if (refused === undefined) {
         rest = rest.slice(group.length)
         count = rest.length
@@ -135,7 +161,7 @@ export const lead = Effect.fnUntraced(function* <R>(
       pauseMs = Math.min(2 * pauseMs, eventBackoffMaxMs)
       if (record.isSteered() || takenAway(recorded(), position()) !== undefined) return false
       // It may have been applied after all, and only the answer was lost.
-      if (!(yield* writer.isCurrent)) return yield* Effect.fail(new Overtaken())
+      if (!(yield* watched(writer.isCurrent))) return yield* Effect.fail(new Overtaken())
       count = 1
     }
     return true
@@ -145,7 +171,8 @@ export const lead = Effect.fnUntraced(function* <R>(
   const applyDue = Effect.gen(function* () {
     if (record.isSteered()) yield* record.resync
     for (const parked of recorded().parked) {
-      if (!parked.isDue) continue
+      // Until the rows have passed it, the database does not know that it was put aside.
+      if (!parked.isDue || isAfter(parked, position())) continue
       const failure = yield* failureOfParked(parked)
       yield* recordWith((all) =>
         all.flatMap((each) => {
@@ -162,7 +189,7 @@ export const lead = Effect.fnUntraced(function* <R>(
     if (Result.isFailure(events)) return events.failure
     const event = events.success.find((each) => isSameEvent(each, parked))
     if (event === undefined) return "The projection does not follow this event any more"
-    const cause = yield* writer.applyParked(event)
+    const cause = yield* watched(writer.applyParked(event))
     return cause === undefined ? undefined : metOf(cause)
   })
 
@@ -175,7 +202,8 @@ export const lead = Effect.fnUntraced(function* <R>(
       yield* Effect.raceFirst(feed.applied(index + 1), Effect.sleep(noteAfterMs))
       if (feed.appliedIndex() > index) return
     }
-    yield* writer.pass(index)
+    yield* watched(writer.pass(index))
+    yield* passed
   })
 
   const take = Effect.gen(function* () {
@@ -201,10 +229,12 @@ export const lead = Effect.fnUntraced(function* <R>(
 
   /** From reading the note until the database fails, or somebody else has written. */
   const follow = Effect.gen(function* () {
-    if (!isMigrated) yield* Writer.asked(migrate(projection))
+    if (!isMigrated) yield* watched(Writer.asked(migrate(projection)))
     isMigrated = true
     // If the tables are to be filled again, it needs the history from the first entry on.
-    yield* Effect.tapErrorTag(writer.claim, "LogFailed", () => Effect.sync(() => reach(0)))
+    yield* Effect.tapErrorTag(watched(writer.claim), "LogFailed", () => Effect.sync(() => reach(0)))
+    // Another leader filled them without data that this node still reads. Wait until it has applied that erasure too.
+    if (writer.note().erased > build().erased) yield* record.resync
     yield* passed
     while (writer.note().erased >= build().erased) {
       yield* applyDue
@@ -212,13 +242,6 @@ export const lead = Effect.fnUntraced(function* <R>(
       yield* take
     }
   })
-
-  /** When the oldest entry was committed that waits for the database, as far as one page tells. */
-  const oldestWaitingMs = Effect.gen(function* () {
-    if (feed.appliedIndex() <= index) return undefined
-    const entries = yield* feed.read({ fromIndex: index + 1, maxBytes: pageMaxBytes })
-    return entries.find(({ transaction }) => transaction !== undefined)?.transaction?.timeMs
-  }).pipe(Effect.orElseSucceed(() => undefined))
 
   const away = Effect.fnUntraced(function* ({ cause }: Writer.Away) {
     failing(`The database does not answer, or refuses the projection's tables: ${metOf(cause)}`)

@@ -22,6 +22,8 @@ export const openDatabase = () => {
   const oneAtATime = Semaphore.makeUnsafe(1)
   const state = {
     isAway: false,
+    /** Statements wait as long as it hangs. */
+    isHung: false,
     /** With the last of these statements the database goes away, before or after it has done it. */
     harm: undefined as { readonly statements: Array<RegExp>; readonly when: Harm } | undefined
   }
@@ -31,6 +33,9 @@ export const openDatabase = () => {
     state.isAway = true
     if (database.isTransaction) database.exec("ROLLBACK")
   }
+  const hangs: Effect.Effect<void> = Effect.suspend(() =>
+    state.isHung ? Effect.andThen(Effect.sleep("50 millis"), hangs) : Effect.void
+  )
   const run = (sql: string, params: ReadonlyArray<unknown>) =>
     Effect.suspend(() => {
       const { harm } = state
@@ -51,12 +56,12 @@ export const openDatabase = () => {
       }
     })
   const connection: Connection = {
-    execute: (sql, params) => run(sql, params),
-    executeRaw: run,
+    execute: (sql, params) => Effect.andThen(hangs, run(sql, params)),
+    executeRaw: (sql, params) => Effect.andThen(hangs, run(sql, params)),
     executeStream: () => Stream.die("not used"),
     executeValues: () => Effect.die("not used"),
     executeValuesUnprepared: () => Effect.die("not used"),
-    executeUnprepared: (sql, params) => run(sql, params)
+    executeUnprepared: (sql, params) => Effect.andThen(hangs, run(sql, params))
   }
 
   const connect = Effect.gen(function* () {

@@ -14,6 +14,9 @@ import { playNode } from "../Projection/PlayedNode.ts"
 import { makeSpent, models } from "../Projection/Sales.ts"
 import { openDatabase } from "./Database.ts"
 
+/** The longest id that a node may have. */
+const nodeId = "n".repeat(128)
+
 export const pass = (ms: number) => TestClock.adjust("10 millis").pipe(Effect.repeat({ times: ms / 10 }))
 
 /** Waits until it holds, at most a minute of virtual time. */
@@ -29,7 +32,8 @@ export const until = Effect.fnUntraced(function* (what: string, holds: () => boo
 export const play = Effect.gen(function* () {
   const node = yield* playNode([...models, { "~lithair/model": descriptor }])
   const database = openDatabase()
-  const state = { clusterId: "c1", formerClusterIds: [] as ReadonlyArray<string>, erasedIndex: 0 }
+  /** `isCut`: the leader reaches no peer, so no linearizable read ends. */
+  const state = { clusterId: "c1", formerClusterIds: [] as ReadonlyArray<string>, erasedIndex: 0, isCut: false }
   const feed = node.start({ isWarm: true })
   /** The tables of the machine, with what the test says of erasures and of restores. */
   const tables = () => {
@@ -47,11 +51,14 @@ export const play = Effect.gen(function* () {
     }
   }
   const member: SqlLeader = {
-    self: { nodeId: "a", address: "a", instanceId: "a", peers: [] },
-    leader: () => "a",
+    self: { nodeId, address: "a", instanceId: "a", peers: [] },
+    leader: () => nodeId,
     clusterId: () => state.clusterId,
     feed,
-    readIndex: Effect.sync(() => node.log.lastIndex),
+    readIndex: Effect.gen(function* () {
+      while (state.isCut) yield* Effect.sleep("50 millis")
+      return node.log.lastIndex
+    }),
     submit: (command) => Effect.orDie(node.submit(command)),
     get tables() {
       return tables()
