@@ -51,8 +51,10 @@ export interface MountOptions {
 /** The routes that our layers have mounted on one router so far. They share one fallback. */
 interface Mounted {
   readonly paths: Array<KnownPath>
-  /** The paths below which nobody else answers. */
+  /** The paths below which nobody else answers. `/` stands for those that nobody else has. */
   readonly owned: Array<string>
+  /** Those of them that are not `/`. */
+  readonly named: Array<string>
   /** Those of them that pages of listed origins may read. */
   readonly shared: Array<string>
   /** Those of them that nobody uses without a credential, even if the node is open. */
@@ -98,6 +100,7 @@ export const mount = Effect.fnUntraced(function* (options: {
   mounted.paths.push(...paths)
   const placed = owned.map((path) => (path === "/" ? path : prefix + path))
   mounted.owned.push(...placed)
+  mounted.named.push(...placed.filter((path) => path !== "/"))
   if (isForCallers) mounted.shared.push(...placed)
   if (isClosed) mounted.closed.push(...placed)
 
@@ -192,7 +195,7 @@ const mountedOnWhole = Effect.fnUntraced(function* (
 ) {
   const known = mountedOn.get(whole)
   if (known !== undefined) return known
-  const mounted: Mounted = { paths: [], owned: [], shared: [], closed: [] }
+  const mounted: Mounted = { paths: [], owned: [], named: [], shared: [], closed: [] }
   mountedOn.set(whole, mounted)
   const { edge } = serving
   // A request that matches no route, or whose path is badly encoded, fails outside of all handlers.
@@ -213,7 +216,8 @@ const mountedOnWhole = Effect.fnUntraced(function* (
         ).pipe(
           Effect.onExit((exit) =>
             Effect.flatMap(statusOf(exit), (status) => {
-              const noting = isOurs || met !== undefined ? Effect.void : noteOwn(serving, visit, { exit, status })
+              const isOwn = met === undefined && !isBelow(mounted.named, url)
+              const noting = isOwn ? noteOwn(serving, visit, { exit, status }) : Effect.void
               return Effect.andThen(
                 noting,
                 Effect.sync(() => edge.end(visit, status))

@@ -30,7 +30,7 @@ export interface ReadingTurns {
 
 /** Makes the turns of a server. */
 export const make = (maxMs = restMaxMs): ReadingTurns => {
-  /** The oldest first. There are no more than connections. */
+  /** The oldest first: each connection once, for a second or so if it has closed meanwhile. */
   const resting: Array<Resting> = []
   let isLooking = false
 

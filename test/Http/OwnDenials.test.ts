@@ -48,8 +48,13 @@ const routes = Layer.mergeAll(
   Http.layerAdmin
 )
 
-describe("the audit log", () => {
+describe.each([
+  ["", routes],
+  [", where every other path is answered with 404", Layer.merge(routes, Http.layerNotFound)]
+] as const)("the audit log%s", (_, mounted) => {
   it.effect("has what an application's own routes deny, by their templates, and nothing that they allow", () => {
+    const logged: Array<string | null> = []
+    const edge = { requestLog: ({ route }: Http.LoggedRequest) => void logged.push(route) }
     const said: Array<string> = []
     const logger = Logger.make(({ message }) => void said.push(String(message)))
     return Effect.gen(function* () {
@@ -87,11 +92,14 @@ describe("the audit log", () => {
           problem: "unauthenticated"
         }
       ])
+      assert.includeMembers(logged, ["/open", "/raw", "/own/:shelf", "/shut/:door"])
       const { body: metrics } = yield* on("n1", ask("GET", "/metrics"))
       assert.include(metrics, 'lithair_access_denied_total{model="_routes",action="request"} 1')
       assert.include(metrics, 'lithair_access_denied_total{model="Note",action="create"} 2')
     }).pipe(
-      Effect.provide(TestCluster.layer({ models: [Note], auth: { authenticators: [Access.apiKeys] }, routes })),
+      Effect.provide(
+        TestCluster.layer({ models: [Note], auth: { authenticators: [Access.apiKeys] }, edge, routes: mounted })
+      ),
       Effect.provide(Logger.layer([logger]))
     )
   })

@@ -346,7 +346,7 @@ describe("the log of requests", () => {
       yield* send("GET", "/api/plans/none?text=eq.my-query", { key, from })
       yield* send("GET", "/api/plans/a/history", { key, from })
       yield* send("GET", "/api/plans/a", { key: `${key}x`, from })
-      yield* send("GET", "/own/path", { from })
+      yield* send("GET", "/own/my-shelf", { from })
       yield* send("GET", "/own/fails", { from })
       yield* send("GET", "/api/nowhere/my-path", { from })
       yield* send("GET", "/livez", { from })
@@ -360,8 +360,8 @@ describe("the log of requests", () => {
           ["GET", "/api/plans/:textId", 400, "invalid-request", principal],
           ["GET", "/api/plans/:textId/history", 200, null, principal],
           ["GET", "/api/plans/:textId", 401, "unauthenticated", null],
-          ["GET", null, 200, null, null],
-          ["GET", null, 409, null, null],
+          ["GET", "/own/:shelf", 200, null, null],
+          ["GET", "/own/fails", 409, null, null],
           ["GET", null, 404, "not-found", null],
           ["GET", "/livez", 200, null, null]
         ]
@@ -372,13 +372,13 @@ describe("the log of requests", () => {
         assert.isFalse(Number.isNaN(Date.parse(at)))
       }
       const text = JSON.stringify(logged)
-      for (const secret of [key.slice(0, 20), key.slice(21), "my-key", "my text", "my-query", "my-path", "own"]) {
+      for (const secret of [key.slice(0, 20), key.slice(21), "my-key", "my text", "my-query", "my-path", "my-shelf"]) {
         assert.notInclude(text, secret)
       }
     }).pipe(
       on({
         routes: Layer.merge(
-          HttpRouter.add("GET", "/own/path", HttpServerResponse.text("own")),
+          HttpRouter.add("GET", "/own/:shelf", HttpServerResponse.text("own")),
           HttpRouter.add("GET", "/own/fails", Effect.fail(Http.problem("rule-broken", "broken", {})))
         )
       })
