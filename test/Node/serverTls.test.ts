@@ -1,6 +1,6 @@
 /** The node's own server under TLS: what it serves, whom it cuts off, and how its certificate is replaced. */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
-import { connect } from "node:net"
+import { connect, type Socket } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { connect as connectTls } from "node:tls"
@@ -11,6 +11,7 @@ import type { NetAddress } from "effect/net"
 import * as Http from "../../src/Http.ts"
 import * as Lithair from "../../src/Lithair.ts"
 import * as Model from "../../src/Model.ts"
+import type { ConnectionLimits } from "../../src/Node/Connections.ts"
 import { layer, layerServer } from "../../src/node.ts"
 import { eventually, expectThat } from "../processes/Processes.ts"
 import { makeAuthority } from "../Raft/peers/Authority.ts"
@@ -42,7 +43,11 @@ const files = Effect.map(
 )
 
 /** The port of a node in memory behind a server under TLS. */
-const served = (tls: { readonly certFile: string; readonly keyFile: string }, logger = Logger.layer([])) =>
+const served = (
+  tls: { readonly certFile: string; readonly keyFile: string },
+  logger = Logger.layer([]),
+  connections: Partial<ConnectionLimits> = {}
+) =>
   Effect.gen(function* () {
     const node = HttpRouter.serve(Layer.mergeAll(Http.layerApi(), Http.layerHealth), {
       disableLogger: true,
@@ -50,7 +55,7 @@ const served = (tls: { readonly certFile: string; readonly keyFile: string }, lo
     }).pipe(
       Layer.provide(Lithair.layer({ models: [Product] })),
       Layer.provide([Lithair.layerMemory, Lithair.layerTest]),
-      Layer.provideMerge(layerServer({ port: 0, tls: { certFile: tls.certFile, keyFile: tls.keyFile } })),
+      Layer.provideMerge(layerServer({ port: 0, connections, tls: { certFile: tls.certFile, keyFile: tls.keyFile } })),
       Layer.provide(logger)
     )
     const context = yield* Layer.build(node)
@@ -107,6 +112,49 @@ describe("a server under TLS", () => {
       assert.notMatch(said, /200/)
       assert.strictEqual((yield* ask(port, "GET", "/livez")).status, 200)
     })
+  )
+
+  it.live("bounds its connections, and counts none that has ended, however it did", () =>
+    Effect.gen(function* () {
+      const max = 3
+      const port = yield* served(yield* files, Logger.layer([]), { max })
+      yield* isReady(port)
+      const secure = (then: (socket: Socket) => void) => {
+        const socket = connectTls({ host: "127.0.0.1", port, servername: "localhost", ca: authority.cert }, () =>
+          then(socket)
+        )
+        return socket
+      }
+      const plain = (then: (socket: Socket) => void) => {
+        const socket = connect(port, "127.0.0.1", () => then(socket))
+        return socket
+      }
+      const ways: ReadonlyArray<() => Socket> = [
+        () => secure((socket) => socket.end()),
+        () => secure((socket) => socket.destroy()),
+        // The client does not believe the certificate.
+        () => connectTls({ host: "127.0.0.1", port }),
+        () => plain((socket) => socket.destroy()),
+        () => plain((socket) => socket.write("GET / HTTP/1.1\r\n\r\n"))
+      ]
+      for (const way of ways) {
+        for (let count = 0; count < 2 * max; count++) {
+          yield* Effect.callback<void>((resume) => {
+            const socket = way().on("error", () => {})
+            socket.on("close", () => resume(Effect.void)).resume()
+          })
+        }
+        yield* isReady(port)
+      }
+      const open = Effect.acquireRelease(
+        Effect.callback<Socket>((resume) => {
+          secure((socket) => resume(Effect.succeed(socket))).on("error", () => {})
+        }),
+        (socket) => Effect.sync(() => socket.destroy())
+      )
+      yield* Effect.replicateEffect(open, max)
+      assert.isTrue(yield* Effect.isFailure(ask(port, "GET", "/livez")))
+    }).pipe(Effect.scoped)
   )
 
   it.live("shows a new certificate once it is told, and keeps the former one if the files do not fit", () =>
