@@ -39,14 +39,17 @@ export const make = (maxMs = restMaxMs): ReadingTurns => {
   /** Nobody knows which of them have sent something, until the event loop has read them once. */
   const look = (): void => {
     let count = 0
-    while (resting[0] !== undefined && count < inTurnsFrom && isDue(resting[0])) {
-      resting.shift()?.read()
-      count += 1
+    try {
+      while (resting[0] !== undefined && count < inTurnsFrom && isDue(resting[0])) {
+        count += 1
+        resting.shift()?.read()
+      }
+    } finally {
+      // The others have their turn although one has thrown, in a program that goes on after that.
+      isLooking = resting.length > 0
+      if (isLooking && count > 0) setImmediate(look)
+      else if (isLooking) setTimeout(look, lookEveryMs)
     }
-    isLooking = resting.length > 0
-    if (!isLooking) return
-    if (count > 0) setImmediate(look)
-    else setTimeout(look, lookEveryMs)
   }
 
   return {

@@ -87,9 +87,11 @@ export const makeLinkTable = (): LinkTable => {
     },
     lower,
     raise: Effect.fnUntraced(function* (link) {
+      // Before the look at the older link: the fiber may yield here.
+      const clock = yield* Clock.Clock
       const peer = link.hello.nodeId
       const older = up[link.lane].get(peer)
-      openedMs.set(link, Number((yield* Clock.Clock).monotonicTimeNanosUnsafe()) / 1e6)
+      openedMs.set(link, Number(clock.monotonicTimeNanosUnsafe()) / 1e6)
       if (older !== undefined && saysTheSame(older.hello, link.hello)) {
         if (staysFirst(older, link)) return yield* link.retire
         up[link.lane].set(peer, link)
