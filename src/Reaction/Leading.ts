@@ -10,6 +10,7 @@ import { type Event, eventId } from "../Projection/Event.ts"
 import { monotonicMs } from "../Raft/node/MonotonicTime.ts"
 import type { Reaction } from "./Definition.ts"
 import { type Leader, metOf, type Watcher } from "./Led.ts"
+import { tryDue } from "./ParkedEvents.ts"
 import { behind, isAfter, isSameEvent, later, type Parked, type Position } from "./Position.ts"
 import * as Record from "./Record.ts"
 
@@ -49,7 +50,7 @@ export const lead = Effect.fnUntraced(function* <R>(
     // Then those events are done too.
     if (position !== undefined) step(later(done, position))
   })
-  const { isSteered, recorded, resync, steered } = record
+  const { isSteered, recorded, steered } = record
   done = recorded().position ?? { index: reaction.startAt === "now" ? record.firstIndex : 0, count: 0 }
   /** The entry behind which a restore or a recovery began the log without its history. 0 if none did. */
   const { restored } = member.tables
@@ -120,29 +121,14 @@ export const lead = Effect.fnUntraced(function* <R>(
     )
   })
 
-  /** Runs the parked events that an operator wants to be tried, once each. */
-  const runDue = Effect.gen(function* () {
-    if (isSteered()) yield* resync
-    for (const parked of recorded().parked) {
-      if (!parked.isDue) continue
-      const failure = yield* failureOfParked(parked)
-      yield* recordNow((all) =>
-        all.flatMap((each) => {
-          if (!isSameEvent(each, parked)) return [each]
-          return failure === undefined ? [] : [{ ...each, isDue: false, failure }]
-        })
-      )
-    }
-  })
-  const failureOfParked = Effect.fnUntraced(function* (parked: Parked) {
-    const entry = yield* feed.entry(parked.index)
-    if (entry === undefined) return `This node no longer holds entry ${parked.index}`
-    const events = reaction.eventsOf(entry)
-    if (Result.isFailure(events)) return events.failure
-    const event = events.success.find((each) => isSameEvent(each, parked))
-    if (event === undefined) return "The reaction does not follow this event any more"
-    const cause = yield* failureOf(event)
-    return cause === undefined ? undefined : metOf(cause)
+  /** Runs the parked events that an operator wants to be tried. */
+  const runDue = tryDue({
+    record,
+    feed,
+    eventsOf: reaction.eventsOf,
+    isReady: () => true,
+    run: failureOf,
+    recordParked: recordNow
   })
 
   const ran = Effect.fnUntraced(function* (position: Position) {

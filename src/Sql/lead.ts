@@ -10,6 +10,7 @@ import type { LogFailed } from "../EventStore/LogStore.ts"
 import { type Event, eventId } from "../Projection/Event.ts"
 import type { Sql } from "../Projection/Sql.ts"
 import { type Leader, metOf, type Stopped, type Watcher } from "../Reaction/Led.ts"
+import { tryDue } from "../Reaction/ParkedEvents.ts"
 import { type EventAt, isAfter, isSameEvent, later, type Parked, type Stumbled } from "../Reaction/Position.ts"
 import * as Record from "../Reaction/Record.ts"
 import * as Build from "./Build.ts"
@@ -167,30 +168,15 @@ export const lead = Effect.fnUntraced(function* <R>(
     return true
   })
 
-  /** Applies the parked events that an operator wants to be tried, once each. */
-  const applyDue = Effect.gen(function* () {
-    if (record.isSteered()) yield* record.resync
-    for (const parked of recorded().parked) {
-      // Until the rows have passed it, the database does not know that it was put aside.
-      if (!parked.isDue || isAfter(parked, position())) continue
-      const failure = yield* failureOfParked(parked)
-      yield* recordWith((all) =>
-        all.flatMap((each) => {
-          if (!isSameEvent(each, parked)) return [each]
-          return failure === undefined ? [] : [{ ...each, isDue: false, failure }]
-        })
-      )
-    }
-  })
-  const failureOfParked = Effect.fnUntraced(function* (parked: Parked) {
-    const entry = yield* feed.entry(parked.index)
-    if (entry === undefined) return `This node no longer holds entry ${parked.index}`
-    const events = projection.eventsOf(entry)
-    if (Result.isFailure(events)) return events.failure
-    const event = events.success.find((each) => isSameEvent(each, parked))
-    if (event === undefined) return "The projection does not follow this event any more"
-    const cause = yield* watched(writer.applyParked(event))
-    return cause === undefined ? undefined : metOf(cause)
+  /** Applies the parked events that an operator wants to be tried. */
+  const applyDue = tryDue({
+    record,
+    feed,
+    eventsOf: projection.eventsOf,
+    // Until the rows have passed it, the database does not know that it was put aside.
+    isReady: (parked) => !isAfter(parked, position()),
+    run: (event) => watched(writer.applyParked(event)),
+    recordParked: recordWith
   })
 
   /** Notes entries without events: after many of them, or when nothing else comes. */
@@ -249,8 +235,10 @@ export const lead = Effect.fnUntraced(function* <R>(
       Effect.logWarning(`The projection ${name} lags: its database does not answer${meanwhile}`, cause)
     )
     running(yield* oldestWaitingMs)
+    // At an event it may have grown longer.
+    pauseMs = Math.min(pauseMs, awayBackoffMaxMs)
     yield* Effect.sleep(pauseMs)
-    pauseMs = Math.min(2 * pauseMs, awayBackoffMaxMs)
+    pauseMs *= 2
   })
 
   return yield* follow.pipe(
