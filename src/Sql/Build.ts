@@ -32,6 +32,8 @@ export const erasedIn = (
 export const modelsText = (models: Readonly<Record<string, number>>): string =>
   JSON.stringify(Object.fromEntries(Object.entries(models).toSorted(([a], [b]) => (a < b ? -1 : 1))))
 
+const namesIn = (models: Readonly<Record<string, number>>): string => Object.keys(models).toSorted().join(", ")
+
 const refused = (why: string): Verdict => ({ _tag: "refused", why })
 const again = (why: string): Verdict => ({ _tag: "again", why })
 
@@ -48,6 +50,11 @@ export const judge = (note: Note, build: Build): Verdict => {
   if (note.version === build.version && newer !== undefined) {
     return refused(
       `its rows are of version ${noted[newer[0]]} of ${newer[0]}, and this node has ${newer[1]}: upgrade the node`
+    )
+  }
+  if (note.version === build.version && namesIn(noted) !== namesIn(build.models)) {
+    return refused(
+      `its rows follow the models ${namesIn(noted)}, and this node's release ${namesIn(build.models)}: raise "version" with another "from"`
     )
   }
   if (note.origin !== build.origin) return again("the cluster was restored")

@@ -19,17 +19,19 @@ const metIn = (cause: Cause.Cause<unknown>): ReadonlyArray<unknown> =>
     reason._tag === "Fail" ? [reason.error] : reason._tag === "Die" ? [reason.defect] : []
   )
 
-/** Classes of PostgreSQL's codes: insufficient resources, operator intervention, system errors, read-only servers. */
-const awayCodes = /^(?:08|53|57|58|25006)/
+/** Classes of PostgreSQL's codes: lost connections, insufficient resources, shutdowns, system errors, read-only servers. */
+const awayCodes = /^(?:08|53|57P|58|25006)/
 
 const codeOf = (cause: unknown): string =>
   typeof cause === "object" && cause !== null && "code" in cause && typeof cause.code === "string" ? cause.code : ""
 
+/** A time limit of the database ends the same statement each time. So it counts for the event, which an operator can skip. */
 const isAwayReason = ({ reason }: SqlError): boolean =>
-  reason.isRetryable ||
-  reason._tag === "AuthenticationError" ||
-  reason._tag === "AuthorizationError" ||
-  awayCodes.test(codeOf(reason.cause))
+  reason._tag !== "StatementTimeoutError" &&
+  (reason.isRetryable ||
+    reason._tag === "AuthenticationError" ||
+    reason._tag === "AuthorizationError" ||
+    awayCodes.test(codeOf(reason.cause)))
 
 /** Whether the database does not answer now, so that the event is to be tried again and nothing is wrong with it. */
 export const isAway = (cause: Cause.Cause<unknown>): boolean =>
