@@ -15,30 +15,36 @@ export const Order = Workflow.make("Order", {
   idempotencyKey: ({ id }) => id
 })
 
-/** A step may run twice, if its node ends in the middle. So each writes the record of its order, and not one more record. */
-const setPayment = (payment: Payment) =>
-  Effect.flatMap(Repository.make(Payment), (payments) => payments.put(payment.id, payment)).pipe(
-    // While there is no leader, nothing is written.
-    Effect.retry({ schedule: Schedule.spaced("100 millis"), times: 300 }),
-    Effect.orDie
-  )
+/** While there is no leader, nothing is written: try again, for half a minute or so. */
+const patiently = { schedule: Schedule.spaced("100 millis"), times: 300 }
 
+/**
+ * A step may run twice, if its node ends in the middle, and the first run may go on late, when the order is paid back
+ * already. So it creates the record of its order. If that is there, nothing is left to do.
+ */
 const charge = (id: string, cents: number) =>
   Activity.make({
     name: "charge",
-    execute: Effect.andThen(
-      setPayment({ id, cents, state: "charged" }),
-      Console.log(`Order ${id}: ${cents} cents are charged`)
-    )
+    execute: Effect.gen(function* () {
+      const payments = yield* Repository.make(Payment)
+      yield* payments.create({ id, cents, state: "charged" }).pipe(
+        Effect.asVoid,
+        Effect.catchIf(Repository.isProblem("already-exists"), () => Effect.void),
+        Effect.retry(patiently),
+        Effect.orDie
+      )
+      yield* Console.log(`Order ${id}: ${cents} cents are charged`)
+    })
   })
 
 const refund = (id: string, cents: number) =>
   Activity.make({
     name: "refund",
-    execute: Effect.andThen(
-      setPayment({ id, cents, state: "refunded" }),
-      Console.log(`Order ${id}: ${cents} cents are paid back`)
-    )
+    execute: Effect.gen(function* () {
+      const payments = yield* Repository.make(Payment)
+      yield* Effect.orDie(Effect.retry(payments.put(id, { id, cents, state: "refunded" }), patiently))
+      yield* Console.log(`Order ${id}: ${cents} cents are paid back`)
+    })
   })
 
 /** How long the carrier takes: long enough to end a node meanwhile. */
