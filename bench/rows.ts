@@ -5,25 +5,15 @@
  *
  *     node --expose-gc bench/rows.ts [records]
  */
-import { Schema } from "effect"
 import * as Model from "lithair/model"
 import { evolve } from "../src/Machine/evolve.ts"
 import * as Format from "../src/Machine/Format.ts"
 import * as Snapshot from "../src/Machine/Snapshot.ts"
 import * as Tables from "../src/Machine/Tables.ts"
 import { decode, encode, type Transaction } from "../src/Machine/Transaction.ts"
+import { Item } from "./Item.ts"
 import { item } from "./lines/restart.ts"
 
-class Item extends Model.Class<Item>("Item")(
-  {
-    id: Model.id(Schema.String.check(Schema.isUUID())),
-    name: Model.replicate(Schema.NonEmptyString),
-    sku: Schema.NonEmptyString,
-    category: Schema.NonEmptyString,
-    price: Schema.Int
-  },
-  { unique: ["sku"], indexes: ["category", "price"] }
-) {}
 const descriptor = Model.describe(Item)
 
 const count = Number(process.argv[2] ?? 300_000)

@@ -1,8 +1,7 @@
 /**
  * Forgets messages a time after they were finished, with their replies. The leader does it; if its node has no runner, the
- * others do it a little later. A step
- * of a workflow is kept as long as its execution, and an execution as long as the one that began it and waits for it, since
- * whoever goes on runs its steps again and takes their results from here.
+ * others do it a little later. A step of a workflow is kept as long as its execution, because a runner that goes on runs
+ * the steps again and takes their results from here. An execution is kept as long as the one that waits for it.
  */
 import { Duration, Effect, Layer } from "effect"
 import { Member } from "../Cluster/Member.ts"

@@ -3,7 +3,7 @@ import { Schema } from "effect"
 import { Class } from "../Model/Class.ts"
 import { bareId } from "../Model/Field.ts"
 
-/** An element of a queue. Its id is one of the log's, in the order of the offers. */
+/** An element of a queue. Its id has the time of its offer, by the clock of the leader that took it: so elements are in that order. */
 export class QueueElement extends Class<QueueElement>("lithair/QueueElement")(
   {
     id: bareId(Schema.String),

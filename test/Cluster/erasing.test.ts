@@ -3,29 +3,13 @@
  * state, nobody sees the data again, and projections are as if the record had never been.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Schema, Stream } from "effect"
+import { Effect, Stream } from "effect"
 import { Member } from "../../src/Cluster/Member.ts"
 import { lastErasure } from "../../src/Machine/Erasure.ts"
-import * as Model from "../../src/Model.ts"
-import * as Projection from "../../src/Projection.ts"
 import * as Repository from "../../src/Repository.ts"
 import { TestCluster } from "../../src/Testing.ts"
 import { seeded } from "../Machine/Seeded.ts"
-
-class Note extends Model.Class<Note>("Note")({
-  id: Model.id(Schema.String),
-  text: Model.replicate(Schema.String),
-  draft: Model.local(Schema.optionalKey(Schema.String))
-}) {}
-
-const texts = Projection.make("texts", {
-  from: [Note],
-  version: 1,
-  key: ({ id }) => id,
-  state: Schema.Array(Schema.String),
-  initial: [],
-  evolve: (state: ReadonlyArray<string>, { record }) => [...state, record.text]
-})
+import { Note, texts } from "../Testing/ErasedNotes.ts"
 
 const raft = { snapshotAfterBytes: 4_000, logRetainedCount: 10 }
 const ids = ["a", "b", "c", "d"]

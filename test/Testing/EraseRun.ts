@@ -5,31 +5,15 @@
  * All that was not erased is there, and all states are equal. Fails as a defect otherwise. docs/operating.md.
  */
 import { assert } from "@effect/vitest"
-import { Effect, Result, Schema, Stream } from "effect"
+import { Effect, Result, Stream } from "effect"
 import { takeArchive } from "../../src/Backup/TakeArchive.ts"
 import { Member } from "../../src/Cluster/Member.ts"
 import { lastErasure } from "../../src/Machine/Erasure.ts"
 import { stateHash } from "../../src/Machine/Tables.ts"
-import * as Model from "../../src/Model.ts"
-import * as Projection from "../../src/Projection.ts"
 import * as Repository from "../../src/Repository.ts"
 import { TestCluster } from "../../src/Testing.ts"
 import { seeded } from "../Machine/Seeded.ts"
-
-class Note extends Model.Class<Note>("Note")({
-  id: Model.id(Schema.String),
-  text: Model.replicate(Schema.String),
-  draft: Model.local(Schema.optionalKey(Schema.String))
-}) {}
-
-const texts = Projection.make("texts", {
-  from: [Note],
-  version: 1,
-  key: ({ id }) => id,
-  state: Schema.Array(Schema.String),
-  initial: [],
-  evolve: (state: ReadonlyArray<string>, { record }) => [...state, record.text]
-})
+import { Note, texts } from "./ErasedNotes.ts"
 
 /** How often something happened, over all runs: one in which nothing did proves nothing. */
 export interface Counts {
