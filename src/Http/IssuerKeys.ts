@@ -4,6 +4,7 @@
  */
 import * as Effect from "effect/Effect"
 import { monotonicMs } from "../Raft/node/MonotonicTime.ts"
+import { OutsideWork } from "./OutsideWork.ts"
 
 /** A key set that `jose` has made for a URL (RFC 7517). */
 export interface RemoteKeySet {
@@ -40,9 +41,10 @@ export const make = (issuer: string, keys: RemoteKeySet): Effect.Effect<void, un
   }
   return Effect.gen(function* () {
     const nowMs = yield* monotonicMs
+    const outside = yield* OutsideWork
     if (fetchedMs === undefined || nowMs - fetchedMs > staleMaxMs) {
       if (failure !== undefined && nowMs - triedMs < firstRetryMs) return yield* Effect.fail(failure)
-      return yield* Effect.tryPromise({ try: () => fetch(nowMs), catch: (reason) => reason })
+      return yield* Effect.tryPromise({ try: () => outside.during(fetch(nowMs)), catch: (reason) => reason })
     }
     if (nowMs - fetchedMs < refreshMs || nowMs - triedMs < retryMs) return
     if (failure !== undefined) {

@@ -14,6 +14,7 @@ import { type Authenticator, AuthUnavailable, Unauthenticated } from "./Authenti
 import * as CheckedTokens from "./CheckedTokens.ts"
 import type { RemoteKeySet } from "./IssuerKeys.ts"
 import * as IssuerKeys from "./IssuerKeys.ts"
+import { OutsideWork } from "./OutsideWork.ts"
 
 /** The parts of `jose` that are used. */
 export interface Jose<KeySet = never> {
@@ -94,8 +95,9 @@ export const jwt = <KeySet>(options: JwtOptions<KeySet>): Authenticator => {
       const timeMs = yield* Clock.currentTimeMillis
       const known = checked.find(token, nowMs, timeMs)
       if (known !== undefined) return known
+      const outside = yield* OutsideWork
       const { payload } = yield* Effect.tryPromise({
-        try: () => jose.jwtVerify(token, keySet, { ...checks, currentDate: new Date(timeMs) }),
+        try: () => outside.during(jose.jwtVerify(token, keySet, { ...checks, currentDate: new Date(timeMs) })),
         catch: refusalOf
       })
       const { exp, sub } = payload

@@ -1,9 +1,10 @@
 /**
  * Virtual time for the nodes of one test: their fibers run on a scheduler and a clock of their own. Time moves only while
  * the test waits for a program here, and only once every fiber here waits: then it jumps to the next timer. So a second
- * takes no second, and the same beginning leads to the same end.
+ * takes no second, and the same beginning leads to the same end. While a token is checked (OutsideWork.ts), time stands still.
  */
 import { Clock, Context, Duration, Effect, Fiber, Latch, Scheduler, type Scope } from "effect"
+import { OutsideWork } from "../Http/OutsideWork.ts"
 
 /** Tasks that run before the test's own fibers and the runtime have their turn: a busy loop here must not end the test. */
 const turnMaxCount = 1_000
@@ -76,6 +77,7 @@ export const make = Effect.fnUntraced(function* (
   const tasks: Array<() => void> = []
   const bell = Latch.makeUnsafe(false)
   let runningCount = 0
+  let outsideCount = 0
   let isOver = false
 
   const remove = (from: Array<() => void>, task: () => void): void => {
@@ -99,7 +101,7 @@ export const make = Effect.fnUntraced(function* (
     // A turn of the runtime too: fibers that wait for a promise may go on before time does.
     yield* Effect.yieldNow
     if (tasks.length > 0) return
-    if (runningCount > 0) advance()
+    if (runningCount > 0 && outsideCount === 0) advance()
     else bell.closeUnsafe()
   })
   yield* Effect.addFinalizer(() =>
@@ -110,12 +112,26 @@ export const make = Effect.fnUntraced(function* (
   )
   yield* Effect.forkScoped(Effect.forever(turn))
 
+  // It counts until the promise settles, and not until its fiber goes on: that one may stand still.
+  const outside: OutsideWork = {
+    during: (work) => {
+      outsideCount += 1
+      return work.finally(() => {
+        outsideCount -= 1
+        bell.openUnsafe()
+      })
+    }
+  }
+
   const runOn =
     (own: Scheduler.Scheduler): Run =>
     <A, E, R>(effect: Effect.Effect<A, E, R>) =>
       Effect.contextWith((context: Context.Context<R>) =>
         Effect.callback<A, E>((resume) => {
-          const here = Context.make(Clock.Clock, clock).pipe(Context.add(Scheduler.Scheduler, own))
+          const here = Context.make(Clock.Clock, clock).pipe(
+            Context.add(Scheduler.Scheduler, own),
+            Context.add(OutsideWork, outside)
+          )
           const fiber = Effect.runForkWith(Context.merge(context, here))(effect)
           runningCount += 1
           bell.openUnsafe()
